@@ -1,0 +1,93 @@
+import type { BinText } from '../core/data.ts'
+import type { Definition } from '../core/definition.ts'
+import { openQueue } from './queue.ts'
+import type { Edit } from './replica.ts'
+import type { Rows } from './storages/rows.ts'
+
+/** The bins that never leave this device. */
+export interface DeviceBins {
+  /** What a bin holds, edits that are not stored yet included. */
+  find(definition: Definition): BinText | undefined
+  /** Makes an edit: visible at once, stored in the background. Resolves when it is stored. */
+  edit(edit: Edit): Promise<void>
+  /** Names of the bins that hold data. */
+  names(): string[]
+  /** Resolves when every edit so far is stored or has failed. */
+  flush(): Promise<void>
+  /** Reads the rows again: another tab may have changed them. */
+  reload(): Promise<void>
+}
+
+interface DeviceRow extends BinText {
+  readonly v: 1
+  readonly expires: number
+  readonly session?: string
+}
+
+type State = ReadonlyMap<string, DeviceRow | undefined>
+
+const PREFIX = 'd/'
+
+/** Opens the device's bins. */
+export async function openDeviceBins({
+  rows,
+  clock,
+  session,
+  onChange,
+}: {
+  rows: Rows
+  clock: () => number
+  session: () => string | undefined
+  onChange: () => void
+}): Promise<DeviceBins> {
+  const queue = openQueue<State, Edit>({
+    initial: parse(await rows.load(PREFIX)),
+    apply: applyEdit,
+    transact: async (step) =>
+      parse(await rows.change(PREFIX, (all) => new Map([...step(parse(all))].map(([name, row]) => [PREFIX + name, row])))),
+    onChange,
+  })
+
+  function liveRow(state: State, name: string): DeviceRow | undefined {
+    const row = state.get(name)
+    if (!row || row.expires <= clock()) return undefined
+    return row.session === undefined || row.session === session() ? row : undefined
+  }
+
+  function applyEdit(state: State, { definition, compute, at }: Edit): State {
+    const { name, maxAge, renew } = definition
+    const before = liveRow(state, name)
+    const kept = compute(before)
+    if (!kept) return new Map(state).set(name, undefined)
+    const own = session()
+    const expires = maxAge === 'session' ? Infinity : at + maxAge * 1_000
+    return new Map(state).set(name, {
+      v: 1,
+      ...kept,
+      expires: before && renew === 'never' ? before.expires : expires,
+      ...(maxAge === 'session' && own !== undefined ? { session: own } : {}),
+    })
+  }
+
+  return {
+    find: ({ name }) => liveRow(queue.shown, name),
+    edit: (edit) => queue.add(edit),
+    names: () => [...queue.shown.keys()].filter((name) => liveRow(queue.shown, name)),
+    flush: () => queue.flush(),
+    async reload() {
+      await queue.flush()
+      queue.replace(parse(await rows.load(PREFIX)))
+    },
+  }
+}
+
+function parse(all: ReadonlyMap<string, unknown>): State {
+  const state = new Map<string, DeviceRow>()
+  for (const [key, row] of all) if (isDeviceRow(row)) state.set(key.slice(PREFIX.length), row)
+  return state
+}
+
+/** Rows of another version belong to another version of the code, in another tab, and are left alone. */
+function isDeviceRow(value: unknown): value is DeviceRow {
+  return typeof value === 'object' && value !== null && 'v' in value && value.v === 1 && 'text' in value
+}

@@ -1,0 +1,157 @@
+import Cookies from 'js-cookie'
+import {
+  type CookieText,
+  cookieBytes,
+  formatPlain,
+  parsePlain,
+  parseSigned,
+  toCookieName,
+} from '../../core/cookie.ts'
+import type { BinText } from '../../core/data.ts'
+import type { Definition, Definitions } from '../../core/definition.ts'
+import { BinsError } from '../../core/error.ts'
+import { type OnEvent, report } from '../../core/event.ts'
+import { MAX_COOKIE_BYTES, MAX_COOKIES_BYTES } from '../../core/limits.ts'
+import type { KeptText } from '../../core/reader.ts'
+
+/** The cookies of this page. */
+export interface PageCookies {
+  /** What a bin holds: in its cookie, or, where the browser would not keep that, in this page. */
+  find(definition: Definition): KeptText | undefined
+  /**
+   * Sets or deletes a bin's cookie, and looks whether the browser has kept it.
+   *
+   * @throws {@link BinsError} `TOO_LARGE`.
+   */
+  set(definition: Definition, text: string | null): void
+  /** Bins that the browser would not keep; they live as long as the page. */
+  readonly unkept: readonly string[]
+  /** Tag of the visitor, as the companion cookie tells it; `null` = none. */
+  visitorTag(): string | null
+  /** Id of the browser session, if its cookie is there. */
+  session(): string | undefined
+  /** Id of the browser session; starts one if there is none. */
+  startSession(newId: () => string): string
+}
+
+/** The value as it stands in the cookie: our format needs no escapes. */
+const api = Cookies.withConverter<string>({ read: (value) => value, write: (value) => value })
+
+/** Opens the cookies of this page. */
+export function openPageCookies(
+  { cookie }: Definitions,
+  { clock, onEvent }: { clock: () => number; onEvent: OnEvent | undefined },
+): PageCookies {
+  const { prefix, domain, path, sameSite } = cookie
+  const unkept = new Map<string, BinText>()
+  const parsed = new Map<string, { value: string; cookie: CookieText | undefined }>()
+  let raw: string | undefined
+  let jar: Record<string, string> = {}
+
+  /** All cookies. Others may have changed them at any time: the browser's list is compared, and parsed if it moved. */
+  function all(): Record<string, string> {
+    const present = document.cookie
+    if (present !== raw) {
+      raw = present
+      jar = api.get()
+    }
+    return jar
+  }
+
+  function write(name: string, value: string, expires: number | undefined): void {
+    api.set(name, value, {
+      path,
+      sameSite,
+      secure: !isLocal(location),
+      ...(domain === undefined ? {} : { domain }),
+      ...(expires === undefined ? {} : { expires: new Date(expires * 1_000) }),
+    })
+  }
+
+  function cookieOf({ name: bin, browser }: Definition): CookieText | undefined {
+    const name = toCookieName(prefix, bin)
+    const value = all()[name]
+    if (value === undefined || browser === 'none') return undefined
+    const known = parsed.get(name)
+    if (known?.value === value) return known.cookie
+    const text = browser === 'write' ? parsePlain(value) : parseSigned(value)?.cookie
+    if (!text) report(onEvent, { type: 'unreadable', bin, reason: 'unreadable' })
+    parsed.set(name, { value, cookie: text })
+    return text
+  }
+
+  function checkSizes(bin: string, name: string, value: string): void {
+    checkSize(bin, 'its cookie', cookieBytes(name, value), MAX_COOKIE_BYTES)
+    let bytes = cookieBytes(name, value)
+    for (const [other, text] of Object.entries(all())) {
+      const isOurs = other.startsWith(`${prefix}-`) || other.startsWith(`${prefix}.`)
+      if (isOurs && other !== name) bytes += cookieBytes(other, text)
+    }
+    checkSize(bin, 'all cookies together', bytes, MAX_COOKIES_BYTES)
+  }
+
+  return {
+    find(definition) {
+      const own = unkept.get(definition.name)
+      if (own) return { ...own, trusted: true }
+      const found = cookieOf(definition)
+      if (!found || isExpired(found, clock())) return undefined
+      return { text: found.text, version: found.version, trusted: false }
+    },
+
+    set(definition, text) {
+      const { name: bin, maxAge, renew, version } = definition
+      const name = toCookieName(prefix, bin)
+      const at = Math.floor(clock() / 1_000)
+      if (text === null) {
+        unkept.delete(bin)
+        write(name, '', 0)
+        return
+      }
+      const before = renew === 'never' ? cookieOf(definition) : undefined
+      const kept = before && !isExpired(before, clock()) ? before.expires : undefined
+      const expires = maxAge === 'session' ? 0 : (kept ?? at + maxAge)
+      const value = formatPlain({ version, at, expires, text })
+      checkSizes(bin, name, value)
+      write(name, value, expires === 0 ? undefined : expires)
+      if (all()[name] === value) {
+        unkept.delete(bin)
+        return
+      }
+      unkept.set(bin, { text, version })
+      report(onEvent, { type: 'not-kept', bin })
+    },
+
+    get unkept() {
+      return [...unkept.keys()]
+    },
+
+    visitorTag: () => all()[`${prefix}.o`] ?? null,
+
+    session: () => all()[`${prefix}.s`],
+
+    startSession(newId) {
+      const name = `${prefix}.s`
+      if (all()[name] === undefined) write(name, newId(), undefined)
+      return all()[name] ?? newId()
+    },
+  }
+}
+
+/** Where the server leaves out `Secure`, and only there: both sides must write the same cookie. */
+function isLocal({ protocol, hostname }: Location): boolean {
+  return protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
+}
+
+function isExpired({ expires }: CookieText, now: number): boolean {
+  return expires !== 0 && expires * 1_000 <= now
+}
+
+function checkSize(bin: string, what: string, bytes: number, limit: number): void {
+  if (bytes <= limit) return
+  throw new BinsError(
+    'TOO_LARGE',
+    `Bin ${JSON.stringify(bin)} makes ${what} ${bytes} bytes; ${limit} are allowed. Use storage: 'server' for larger data.`,
+    { bin },
+  )
+}

@@ -1,0 +1,126 @@
+import { promisifyRequest, type UseStore } from 'idb-keyval'
+import type { Rows } from './rows.ts'
+
+/** Options of {@link deviceRows}. */
+export interface DeviceRowsOptions {
+  /** Name of the database. */
+  readonly name: string
+  /** How long one transaction may take, in ms. A frozen tab with an open one would block this tab for ever. */
+  readonly deadlineMs: number
+}
+
+const TABLE = 'rows'
+
+/**
+ * Keeps rows in IndexedDB: one database with one object store, at version 1 for ever, so that no tab ever waits for
+ * another to upgrade. Transactions are short, and nothing but IndexedDB is waited for inside them.
+ */
+export function deviceRows({ name, deadlineMs }: DeviceRowsOptions): Rows {
+  let opening: Promise<IDBDatabase> | undefined
+
+  function open(): Promise<IDBDatabase> {
+    opening ??= openDatabase(name).then((database) => {
+      const forget = () => {
+        opening = undefined
+      }
+      // iOS closes databases of pages in the background (idb-keyval#165); a deletion elsewhere must not wait for us.
+      database.onclose = forget
+      database.onversionchange = () => {
+        database.close()
+        forget()
+      }
+      return database
+    })
+    opening.catch(() => {
+      opening = undefined
+    })
+    return opening
+  }
+
+  /** The store function of idb-keyval: a transaction on the table. */
+  const useStore: UseStore = async (mode, callback) => callback((await open()).transaction(TABLE, mode).objectStore(TABLE))
+
+  /** Tries again once with a new connection: the old one may have been closed under us. */
+  async function attempt<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await withDeadline(work(), deadlineMs)
+    } catch (error) {
+      if (!isClosed(error)) throw error
+      opening = undefined
+      return withDeadline(work(), deadlineMs)
+    }
+  }
+
+  return {
+    load: (prefix) =>
+      attempt(() =>
+        useStore('readonly', async (table) => {
+          const range = rangeOf(prefix)
+          const [keys, values] = await Promise.all([
+            promisifyRequest(table.getAllKeys(range)),
+            promisifyRequest(table.getAll(range)),
+          ])
+          return toMap(keys, values)
+        }),
+      ),
+
+    change: (prefix, step) =>
+      attempt(() =>
+        useStore('readwrite', async (table) => {
+          const range = rangeOf(prefix)
+          // Success is the transaction's `complete`: a full disk aborts it after every request has succeeded.
+          const kept = promisifyRequest(table.transaction)
+          kept.catch(() => {})
+          const [keys, values] = await Promise.all([
+            promisifyRequest(table.getAllKeys(range)),
+            promisifyRequest(table.getAll(range)),
+          ])
+          const rows = toMap(keys, values)
+          for (const [key, value] of step(new Map(rows))) {
+            if (value === undefined) {
+              rows.delete(key)
+              table.delete(key)
+            } else {
+              rows.set(key, value)
+              table.put(value, key)
+            }
+          }
+          // Not all browsers have it; without it the transaction ends a little later by itself.
+          table.transaction.commit?.()
+          await kept
+          return rows
+        }),
+      ),
+
+    close() {
+      const closing = opening
+      opening = undefined
+      closing?.then((database) => database.close()).catch(() => {})
+    },
+  }
+}
+
+function openDatabase(name: string): Promise<IDBDatabase> {
+  const request = indexedDB.open(name, 1)
+  request.onupgradeneeded = () => request.result.createObjectStore(TABLE)
+  return promisifyRequest(request)
+}
+
+function rangeOf(prefix: string): IDBKeyRange {
+  return IDBKeyRange.bound(prefix, `${prefix}\uffff`)
+}
+
+function toMap(keys: readonly IDBValidKey[], values: readonly unknown[]): Map<string, unknown> {
+  return new Map(keys.map((key, index) => [String(key), values[index]]))
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'InvalidStateError'
+}
+
+function withDeadline<Result>(work: Promise<Result>, ms: number): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`IndexedDB did not answer within ${ms} ms.`)), ms)
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}

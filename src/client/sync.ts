@@ -1,0 +1,333 @@
+import { BinsError } from '../core/error.ts'
+import { type OnEvent, report } from '../core/event.ts'
+import { MAX_OPS, MAX_SYNC_BYTES } from '../core/limits.ts'
+import type { Outcome } from '../core/replica.ts'
+import { PROTOCOL, type SyncAnswer, type SyncRequest } from '../core/wire.ts'
+import type { ClientReplica, Offer } from './replica.ts'
+
+/** What became of edits in a sync: names of bins. */
+export interface SyncResult {
+  /** Kept as they were made. */
+  accepted: string[]
+  /** Merged with what others had made of the bin, to be sent again. */
+  merged: string[]
+  /** Given up for a later edit of somebody else. */
+  superseded: string[]
+  /** Refused; kept as rejected drafts. */
+  rejected: string[]
+}
+
+/** What keeps a sync from succeeding. */
+export type SyncProblem = 'offline' | 'unavailable' | 'auth' | 'outdated' | 'cookies-blocked'
+
+/** The exchange of edits and changes with the server. */
+export interface Sync {
+  /**
+   * Exchanges now, whatever the schedule says.
+   *
+   * @throws {@link BinsError} `SYNC_FAILED`; the edits stay, and will be sent again.
+   */
+  now(): Promise<SyncResult>
+  /** Exchanges soon. */
+  soon(): void
+  /** Has the server erase the visitor, before anything else is sent; as soon as it can be reached. */
+  clear(): Promise<void>
+  /** Where the sync stands. */
+  readonly phase: 'idle' | 'syncing' | 'waiting' | 'paused'
+  /** What kept the last exchange from succeeding. */
+  readonly problem: SyncProblem | undefined
+  /** When the last exchange succeeded, in ms since the Unix epoch. */
+  readonly lastSyncedAt: number | undefined
+  /** Ends the schedule. */
+  close(): void
+}
+
+/** Circumstances of {@link openSync}. */
+export interface SyncOptions {
+  /** The replica to sync. */
+  readonly replica: ClientReplica
+  /** Stores to pull from, in which the browser may see bins. */
+  readonly stores: readonly string[]
+  /** Path of the sync endpoint. */
+  readonly path: string
+  /** Tag of the visitor that the cookies speak of; `null` = none. */
+  readonly visitorTag: () => string | null
+  /** The record of a `clear` that the server has not heard of. */
+  readonly clearance: Clearance
+  /** Sends a request. */
+  readonly fetch: typeof globalThis.fetch
+  /** The present, in ms since the Unix epoch. */
+  readonly clock: () => number
+  /** A number from 0 to 1, for jitter. */
+  readonly random: () => number
+  /** Calls back after some ms; what it returns takes the call back. */
+  readonly timer: (run: () => void, ms: number) => () => void
+  /** Receives what an owner may want to log. */
+  readonly onEvent: OnEvent | undefined
+  /** Told after each change of phase or problem. */
+  readonly onStatus: () => void
+}
+
+/** What this device remembers of a `clear`: whose bins are gone, and whether the server knows. */
+export interface Clearance {
+  /** Tag that must not be used again; `null` = nothing was cleared. */
+  readonly tag: string | null
+  /** Whether the server has not been told yet. */
+  readonly isPending: boolean
+  /** Writes it down. */
+  set(tag: string, isPending: boolean): Promise<void>
+}
+
+/** The server cannot be reached, or does not want us. */
+class Refusal extends Error {
+  readonly problem: SyncProblem
+  readonly retryMs: number | undefined
+
+  constructor(problem: SyncProblem, options: { cause?: unknown; retryMs?: number | undefined } = {}) {
+    super(problem, { cause: options.cause })
+    this.problem = problem
+    this.retryMs = options.retryMs
+  }
+}
+
+/** How long a burst of edits is collected, in ms. */
+const SOON_MS = 50
+/** The first delay after a failure, in ms; it doubles each time. */
+const FIRST_RETRY_MS = 1_000
+/** The longest delay, in ms. */
+const LAST_RETRY_MS = 60_000
+/** How long an answer may take, in ms. */
+const ANSWER_MS = 30_000
+/** How often one sync may have to start over, because its owner has changed or more is to be sent. */
+const MAX_ROUNDS = 20
+
+/** Opens the sync of a replica. Sends nothing before it is asked. */
+export function openSync(options: SyncOptions): Sync {
+  const { replica, stores, path, visitorTag, clearance, clock, random, timer, onEvent, onStatus } = options
+  let phase: Sync['phase'] = 'idle'
+  let problem: SyncProblem | undefined
+  let lastSyncedAt: number | undefined
+  let failures = 0
+  let running: Promise<SyncResult> | undefined
+  let isWanted = false
+  let isClosed = false
+  let cancel = () => {}
+
+  function moveTo(next: Sync['phase'], trouble = problem): void {
+    phase = next
+    problem = trouble
+    onStatus()
+  }
+
+  function schedule(ms: number): void {
+    cancel()
+    if (!isClosed) cancel = timer(() => void run().catch(() => {}), ms)
+  }
+
+  /** One exchange at a time; whoever asks meanwhile gets one more, with what was edited since. */
+  function run(): Promise<SyncResult> {
+    if (running) {
+      isWanted = true
+      return running
+    }
+    cancel()
+    moveTo('syncing')
+    running = exchangeAll().then(succeeded, failed).finally(() => {
+      running = undefined
+      if (isWanted) schedule(SOON_MS)
+      isWanted = false
+    })
+    return running
+  }
+
+  function succeeded(result: SyncResult): SyncResult {
+    failures = 0
+    lastSyncedAt = clock()
+    problem = undefined
+    moveTo('idle')
+    return result
+  }
+
+  function failed(cause: unknown): never {
+    const refusal = cause instanceof Refusal ? cause : new Refusal('offline', { cause })
+    report(onEvent, { type: 'sync-failed', cause: refusal.cause ?? refusal })
+    const isPaused = refusal.problem !== 'offline' && refusal.problem !== 'unavailable'
+    if (!isPaused) {
+      // Full jitter: after an outage, clients must not come back all at once.
+      const ceiling = Math.min(FIRST_RETRY_MS * 2 ** failures, LAST_RETRY_MS)
+      failures += 1
+      schedule(refusal.retryMs ?? random() * ceiling)
+    }
+    moveTo(isPaused ? 'paused' : 'waiting', refusal.problem)
+    throw new BinsError('SYNC_FAILED', `The bins could not be synced (${refusal.problem}); the edits are kept.`, {
+      cause: refusal,
+    })
+  }
+
+  async function exchangeAll(): Promise<SyncResult> {
+    const result: SyncResult = { accepted: [], merged: [], superseded: [], rejected: [] }
+    let mints = 0
+    let maxOps = MAX_OPS
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      await replica.flush()
+      if (clearance.isPending) await sendClear()
+      await followOwner()
+      const offered = await replica.offer({ maxOps, maxBytes: MAX_SYNC_BYTES * 0.75 })
+      if (replica.tag === '' && offered.ops.size === 0) return result
+      const response = await send('sync', toRequest(offered))
+      if (response.status === 409) {
+        await leaveOwner(response)
+        continue
+      }
+      if (response.status === 413 && maxOps > 1) {
+        maxOps = Math.ceil(maxOps / 2)
+        continue
+      }
+      const answer = await readAnswer(response)
+      if (answer.minted) {
+        mints += 1
+        if (mints > 1 && visitorTag() === null) throw new Refusal('cookies-blocked')
+        continue
+      }
+      const isWaiting = await absorbAll(answer, offered, result)
+      if (isWaiting) throw new Refusal('outdated')
+      if (replica.pending().count === 0) return result
+    }
+    throw new Refusal('unavailable')
+  }
+
+  /** Takes in an answer, part by part; tells whether the server cannot take some edits yet. */
+  async function absorbAll(answer: SyncAnswer, offered: Offer, result: SyncResult): Promise<boolean> {
+    let isWaiting = false
+    for (const part of answer.parts) {
+      if (part.erased !== undefined) {
+        await clearance.set(replica.tag, false)
+        await replica.forget(clock() - part.erased)
+        continue
+      }
+      for (const { bin, outcome } of await replica.absorb(part, offered)) {
+        if (outcome === 'waiting') isWaiting = true
+        else note(result, bin, outcome)
+        if (outcome === 'rejected') report(onEvent, { type: 'rejected', bin })
+      }
+    }
+    return isWaiting
+  }
+
+  /** Another response may have made the visitor, or a new one. */
+  async function followOwner(): Promise<void> {
+    const present = visitorTag()
+    const tag = present === null || present === clearance.tag ? '' : present
+    if (tag !== replica.tag) await replica.switchTo(tag)
+  }
+
+  /** The server says that we are somebody else than our cookie says: it has forgotten the visitor, or the cookie is new. */
+  async function leaveOwner(response: Response): Promise<void> {
+    const body: unknown = await response.json().catch(() => undefined)
+    const tag = isRecord(body) ? body['tag'] : undefined
+    if (tag !== null && tag !== visitorTag()) throw new Refusal('cookies-blocked')
+    if (tag !== null) return
+    await clearance.set(replica.tag, false)
+    await replica.forget(Number.NEGATIVE_INFINITY)
+  }
+
+  async function sendClear(): Promise<void> {
+    const response = await send('clear', { v: PROTOCOL })
+    await readBody(response)
+    await clearance.set(clearance.tag ?? '', false)
+  }
+
+  function toRequest({ client, ops, cursors }: Offer): SyncRequest {
+    const tag = replica.tag === '' ? null : replica.tag
+    return {
+      v: PROTOCOL,
+      client,
+      parts: stores.map((store) => ({
+        owner: 'visitor',
+        store,
+        tag,
+        cursor: cursors[store] ?? null,
+        ops: ops.get(store) ?? [],
+      })),
+    }
+  }
+
+  async function send(action: 'sync' | 'clear', body: object): Promise<Response> {
+    const abort = new AbortController()
+    const stop = timer(() => abort.abort(), ANSWER_MS)
+    try {
+      return await options.fetch(`${path}/${action}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        credentials: 'same-origin',
+        redirect: 'error',
+        signal: abort.signal,
+      })
+    } catch (cause) {
+      throw new Refusal('offline', { cause })
+    } finally {
+      stop()
+    }
+  }
+
+  async function readAnswer(response: Response): Promise<SyncAnswer> {
+    const body = await readBody(response)
+    // A captive portal answers 200 with a page of its own; only our server speaks this.
+    if (isRecord(body) && body['v'] === PROTOCOL && Array.isArray(body['parts'])) return body as unknown as SyncAnswer
+    throw new Refusal('unavailable')
+  }
+
+  return {
+    async now() {
+      if (running) await running.catch(() => {})
+      return run()
+    },
+    soon() {
+      if (phase !== 'waiting' || failures === 0) schedule(SOON_MS)
+    },
+    async clear() {
+      const present = visitorTag()
+      await clearance.set(present ?? replica.tag, present !== null)
+      await replica.forget(Number.POSITIVE_INFINITY)
+      await replica.switchTo('')
+      if (present !== null) await run().catch(() => {})
+    },
+    get phase() {
+      return phase
+    },
+    get problem() {
+      return problem
+    },
+    get lastSyncedAt() {
+      return lastSyncedAt
+    },
+    close() {
+      isClosed = true
+      cancel()
+    },
+  }
+}
+
+/** Reads the body of a good answer, or says what is wrong with it. */
+async function readBody(response: Response): Promise<unknown> {
+  const { status, headers } = response
+  if (status === 401 || status === 403) throw new Refusal('auth')
+  if (status === 400 || status === 404 || status === 426) throw new Refusal('outdated')
+  if (!response.ok) throw new Refusal('unavailable', { retryMs: retryAfter(headers.get('retry-after')) })
+  return response.json().catch(() => undefined)
+}
+
+/** `Retry-After` in seconds, as ms (RFC 9110 §10.2.3); the form with a date is not used by our server. */
+function retryAfter(value: string | null): number | undefined {
+  const seconds = value === null || value === '' ? Number.NaN : Number(value)
+  return seconds >= 0 ? seconds * 1_000 : undefined
+}
+
+function note(result: SyncResult, bin: string, outcome: Exclude<Outcome, 'waiting'>): void {
+  if (!result[outcome].includes(bin)) result[outcome].push(bin)
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}

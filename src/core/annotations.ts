@@ -1,0 +1,101 @@
+import { MAX_BIGINT_DIGITS } from './limits.ts'
+
+/** Types that may come from outside, each with what its JSON must be. superjson knows more: typed arrays, classes. */
+const TYPES = new Map<unknown, (json: unknown) => boolean>([
+  ['undefined', (json) => json === null],
+  ['number', (json) => json === 'NaN' || json === 'Infinity' || json === '-Infinity' || json === '-0'],
+  ['bigint', isBigInt],
+  // `toJSON` of an invalid date is null.
+  ['Date', (json) => typeof json === 'string' && new Date(json).toJSON() === json],
+  ['URL', isURL],
+  ['set', Array.isArray],
+  ['map', (json) => Array.isArray(json) && json.every((entry) => Array.isArray(entry) && entry.length === 2)],
+])
+
+/**
+ * Whether superjson can apply these annotations to this JSON: each type is known and fits what is at its path, each
+ * path leads through plain JSON, and nothing is annotated twice. Takes time in proportion to their length.
+ *
+ * superjson itself checks none of it: `["typed-array", "Uint8Array"]` allocates what the JSON says.
+ *
+ * @param json Free of forbidden keys and not deeper than `MAX_DEPTH`.
+ * @param values `meta.values` of the text: `[type, children?]` for the root, else those of the values in it by path.
+ */
+export function areAnnotations(json: unknown, values: unknown): boolean {
+  const annotated = new Set<unknown>()
+  return Array.isArray(values) ? annotate(annotated, json, values) : annotateIn(annotated, json, values)
+}
+
+function annotate(annotated: Set<unknown>, json: unknown, annotation: readonly unknown[]): boolean {
+  const [type, children, ...rest] = annotation
+  if (rest.length > 0 || !TYPES.get(type)?.(json)) return false
+  if (
+    annotation.length === 2 &&
+    !((type === 'set' || type === 'map') && annotateIn(annotated, json, children))
+  ) {
+    return false
+  }
+  if (Array.isArray(json)) annotated.add(json)
+  return true
+}
+
+function annotateIn(annotated: Set<unknown>, json: unknown, children: unknown): boolean {
+  if (typeof children !== 'object' || children === null || Array.isArray(children)) return false
+  return Object.entries(children).every(([path, annotation]) => {
+    // superjson would take an object here for the annotations below this path. It never writes them so, and a long
+    // path shared like that would be written out again for each value.
+    if (!Array.isArray(annotation)) return false
+    const target = resolve(annotated, json, path)
+    return target !== undefined && annotate(annotated, target, annotation)
+  })
+}
+
+/** The JSON at a path, or `undefined` if it leads nowhere, or into what is no longer JSON. */
+function resolve(annotated: ReadonlySet<unknown>, json: unknown, path: string): unknown {
+  const keys = toKeys(path)
+  if (!keys) return undefined
+  let target = json
+  for (const key of keys) {
+    if (!hasChild(target, key)) return undefined
+    target = Reflect.get(target, key)
+    if (annotated.has(target)) return undefined
+  }
+  return target
+}
+
+/** Own string keys of a JSON array are its indexes in canonical form, and `length`. */
+function hasChild(json: unknown, key: string): json is object {
+  if (typeof json !== 'object' || json === null || !Object.hasOwn(json, key)) return false
+  return !(Array.isArray(json) && key === 'length')
+}
+
+/** Splits a path at its dots, where a backslash quotes a dot or a backslash; `undefined` if it quotes anything else. */
+function toKeys(path: string): string[] | undefined {
+  const keys: string[] = []
+  let key = ''
+  for (const [token] of path.matchAll(/\\[\\.]|[^\\.]+|[\\.]/g)) {
+    if (token === '\\') return undefined
+    if (token === '.') {
+      keys.push(key)
+      key = ''
+    } else {
+      key += token.startsWith('\\') ? token.slice(1) : token
+    }
+  }
+  return [...keys, key]
+}
+
+function isBigInt(json: unknown): boolean {
+  if (typeof json !== 'string' || json.length > MAX_BIGINT_DIGITS + 1) return false
+  return /^(?:0|-?[1-9]\d*)$/.test(json) && json.replace('-', '').length <= MAX_BIGINT_DIGITS
+}
+
+function isURL(json: unknown): boolean {
+  if (typeof json !== 'string') return false
+  try {
+    return new URL(json).href === json
+  } catch {
+    // The constructor throws for what is no URL; `URL.canParse` is younger than the browsers we support.
+    return false
+  }
+}

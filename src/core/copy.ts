@@ -1,0 +1,185 @@
+import { BinsError } from './error.ts'
+import { type BuiltIn, isBuiltIn } from './freeze.ts'
+import { MAX_BIGINT_DIGITS, MAX_DEPTH, MAX_PATH_LENGTH, MAX_VALUES } from './limits.ts'
+
+/** Data that has passed the codec's rules. */
+export interface Copy {
+  /** The data, in objects of the codec's own; whatever was shared is there once for each place. */
+  readonly data: unknown
+  /** Whether JSON can express all of it. */
+  readonly isJson: boolean
+}
+
+interface Walk {
+  /** Keys from the root to the present value, as in the JSON: entry `i` of a Map is at `i.0` and `i.1`. */
+  readonly path: Array<string | number>
+  readonly ancestors: object[]
+  values: number
+  isJson: boolean
+}
+
+const BIGINT_LIMIT = 10n ** BigInt(MAX_BIGINT_DIGITS)
+
+/**
+ * Copies data, reading everything exactly once: neither a getter nor a proxy can show the rules one thing and the
+ * serializer another. A getter counts as the data it answers, as in JSON.
+ *
+ * @throws {@link BinsError} `INVALID_DATA` with the first offence, for whatever would not come back as it is.
+ */
+export function copy(data: unknown): Copy {
+  const walk: Walk = { path: [], ancestors: [], values: 0, isJson: true }
+  if (data === undefined) throw refusal(walk, 'undefined is no data')
+  const copied = copyValue(walk, data)
+  return { data: copied, isJson: walk.isJson }
+}
+
+/** Whether code that assigns to this key, ours or anybody's, might reach a prototype. */
+export function isForbiddenKey(key: string): boolean {
+  return key === '__proto__' || key === 'constructor' || key === 'prototype'
+}
+
+function copyValue(walk: Walk, value: unknown): unknown {
+  walk.values += 1
+  // Objects that share their children twice a level hold billions of values within the depth.
+  if (walk.values > MAX_VALUES) throw refusal(walk, `more than ${MAX_VALUES} values`)
+  switch (typeof value) {
+    case 'boolean':
+      return value
+    case 'string':
+      if (!isWellFormed(value)) throw refusal(walk, 'a string with half a surrogate pair')
+      return value
+    case 'number':
+      if (!Number.isFinite(value) || Object.is(value, -0)) annotate(walk)
+      return value
+    case 'undefined':
+      annotate(walk)
+      return value
+    case 'bigint':
+      if (value >= BIGINT_LIMIT || value <= -BIGINT_LIMIT) {
+        throw refusal(walk, `a bigint of more than ${MAX_BIGINT_DIGITS} digits`)
+      }
+      annotate(walk)
+      return value
+    case 'object':
+      return value === null ? value : copyObject(walk, value)
+    default:
+      throw refusal(walk, `a ${typeof value} is no data`)
+  }
+}
+
+function copyObject(walk: Walk, value: object): unknown {
+  if (walk.ancestors.includes(value)) throw refusal(walk, 'a cycle')
+  walk.ancestors.push(value)
+  const copied = copyKind(walk, value)
+  walk.ancestors.pop()
+  return copied
+}
+
+function copyKind(walk: Walk, value: object): unknown {
+  if (isArray(value)) return copyArray(walk, value)
+  if (isRecord(value)) return copyRecord(walk, value)
+  if (isBuiltIn(value)) return copyBuiltIn(walk, value)
+  throw refusal(walk, 'an instance of a class; make it a plain object')
+}
+
+function copyArray(walk: Walk, value: readonly unknown[]): unknown[] {
+  const copied: unknown[] = []
+  for (let index = 0; index < value.length; index += 1) {
+    const element = value[index]
+    if (element === undefined && !Object.hasOwn(value, index))
+      throw refusal(walk, 'a hole in an array', index)
+    copied.push(copyAt(walk, index, element))
+  }
+  if (Object.keys(value).length > value.length)
+    throw refusal(walk, 'an array with properties would lose them')
+  return copied
+}
+
+function copyRecord(walk: Walk, value: Record<string, unknown>): Record<string, unknown> {
+  const keys = Object.keys(value)
+  if (
+    Object.getOwnPropertyNames(value).length > keys.length ||
+    Object.getOwnPropertySymbols(value).length > 0
+  ) {
+    throw refusal(walk, 'a property that is not enumerable, or whose key is a symbol, would be lost')
+  }
+  const copied: Record<string, unknown> = {}
+  for (const key of keys) {
+    if (isForbiddenKey(key)) throw refusal(walk, 'a key that can reach a prototype', key)
+    if (!isWellFormed(key)) throw refusal(walk, 'a key with half a surrogate pair', key)
+    copied[key] = copyAt(walk, key, value[key])
+  }
+  return copied
+}
+
+function copyBuiltIn(walk: Walk, value: BuiltIn): BuiltIn {
+  if (Reflect.ownKeys(value).length > 0)
+    throw refusal(walk, 'a built-in object with properties would lose them')
+  annotate(walk)
+  if (value instanceof Date) {
+    if (Number.isNaN(value.getTime())) throw refusal(walk, 'an invalid Date')
+    return new Date(value)
+  }
+  if (value instanceof URL) {
+    const copied = new URL(value)
+    // Setters can make one that does not: a URL with an opaque path, such as data:, loses spaces at its end.
+    if (copied.href !== value.href) throw refusal(walk, 'a URL that does not parse back to itself')
+    return copied
+  }
+  if (value instanceof Set) {
+    return new Set(Array.from(value, (element, index) => copyAt(walk, index, element)))
+  }
+  return new Map(Array.from(value, (entry, index) => copyEntry(walk, entry, index)))
+}
+
+function copyEntry(walk: Walk, [key, value]: [unknown, unknown], index: number): [unknown, unknown] {
+  walk.path.push(index)
+  const copied: [unknown, unknown] = [copyAt(walk, 0, key), copyAt(walk, 1, value)]
+  walk.path.pop()
+  return copied
+}
+
+function copyAt(walk: Walk, key: string | number, value: unknown): unknown {
+  if (walk.path.push(key) > MAX_DEPTH) throw refusal(walk, `deeper than ${MAX_DEPTH} levels`)
+  const copied = copyValue(walk, value)
+  walk.path.pop()
+  return copied
+}
+
+function annotate(walk: Walk): void {
+  walk.isJson = false
+  if (walk.path.join('.').length > MAX_PATH_LENGTH) {
+    throw refusal(
+      walk,
+      `more than ${MAX_PATH_LENGTH} characters of keys above a value that JSON cannot express`,
+    )
+  }
+}
+
+function isArray(value: object): value is readonly unknown[] {
+  if (!Array.isArray(value)) return false
+  const prototype: object | null = Object.getPrototypeOf(value)
+  // Array.prototype is itself an array, in every realm, and the prototype of a class that extends Array is none.
+  return (
+    prototype === Array.prototype || (Array.isArray(prototype) && isRoot(Object.getPrototypeOf(prototype)))
+  )
+}
+
+function isRecord(value: object): value is Record<string, unknown> {
+  const prototype: object | null = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null || isRoot(prototype)
+}
+
+/** Whether it is the Object.prototype of some realm: a frame or a `node:vm` context, where tests run, has its own. */
+function isRoot(prototype: object): boolean {
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf')
+}
+
+function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text)
+}
+
+function refusal(walk: Walk, message: string, key?: string | number): BinsError {
+  const path = key === undefined ? [...walk.path] : [...walk.path, key]
+  return new BinsError('INVALID_DATA', `The data was refused: ${message}.`, { issues: [{ message, path }] })
+}

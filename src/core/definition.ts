@@ -1,0 +1,325 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { toText } from './data.ts'
+import { type Duration, toSeconds } from './duration.ts'
+import { BinsError } from './error.ts'
+import { MAX_COOKIE_AGE, MAX_NAME_BYTES } from './limits.ts'
+
+/** Where a bin is kept: one cookie, the server's store, or this device. */
+export type BinStorage = 'server' | 'cookie' | 'device'
+
+/** What the browser may do with a bin. */
+export type BrowserAccess = 'write' | 'read' | 'none'
+
+/**
+ * Decides between two edits that were made without knowing of each other. Pure and synchronous; may run several
+ * times. `undefined` stands for an absent bin.
+ *
+ * @param base What both edits started from.
+ * @param mine The edit that came second.
+ * @param theirs What is kept now.
+ * @returns The data to keep, or `null` to delete the bin.
+ */
+export type Merge<Data> = (
+  base: Data | undefined,
+  mine: Data | undefined,
+  theirs: Data | undefined,
+) => Data | null
+
+type Output<Schema> = Schema extends StandardSchemaV1 ? StandardSchemaV1.InferOutput<Schema> : unknown
+type Input<Schema> = Schema extends StandardSchemaV1 ? StandardSchemaV1.InferInput<Schema> : unknown
+
+/** What a bin is. */
+export interface BinOptions<Schema = unknown> {
+  /**
+   * Synchronous Standard Schema of the data. Its output is what is kept, sent, and validated again when read, so
+   * the schema must accept its own output and leave it as it is. Default: any data that can be encoded.
+   */
+  schema?: Schema &
+    (Output<Schema> extends Input<Schema>
+      ? unknown
+      : { 'a schema must accept its own output': Output<Schema> })
+  /** Data of an absent bin. Default: the schema's answer to `undefined`, if it has one. */
+  default?: Output<Schema>
+  /** Where the bin is kept. Default `'server'`. */
+  storage?: BinStorage
+  /** Name of the store of a server bin, a key of `stores` of `serveBins`. Default `'default'`. */
+  store?: string
+  /**
+   * What the browser may do. Default `'write'`, and `'none'` for a server bin. A cookie bin with `'read'` is signed,
+   * with `'none'` sealed; a device bin is always `'write'`.
+   */
+  browser?: BrowserAccess
+  /**
+   * Lifetime since the last write. `'session'`: until the browser closes (browsers that restore their windows
+   * restore it too) and, for a server bin, at most 24 h without a write. Cookies live 400 days at most. Default
+   * `'30d'`.
+   */
+  maxAge?: Duration | 'session'
+  /** Whether a write restarts `maxAge`. Default `'write'`. */
+  renew?: 'write' | 'never'
+  /**
+   * What becomes of conflicting edits of a server bin: the latest edit wins, the server's wins, fields of plain
+   * objects are merged one by one, or a function decides. Default `'latest'`.
+   */
+  merge?: 'latest' | 'server' | 'fields' | Merge<Output<Schema>>
+  /** Version of the data's shape, raised when the shape changes. Default 1. */
+  version?: number
+  /** Turns data of an older `version` into data for the schema. Default: older data is validated as it is. */
+  migrate?: (data: unknown, version: number) => unknown
+  /** Here for the compiler: a bare schema is no definition. */
+  '~standard'?: never
+}
+
+/** What both sides must agree on besides the bins. */
+export interface DefinitionsOptions<Others = unknown> {
+  /** Path of the sync endpoint. Default `'/bins'`. */
+  path?: string
+  /** How our cookies are named and scoped. */
+  cookie?: CookieOptions
+  /** Definition of every bin that is not named. Default: a name that is not defined is an error. */
+  others?: BinOptions<Others>
+}
+
+/** How cookies are named and scoped. */
+export interface CookieOptions {
+  /** First part of every cookie's name: 1–16 characters out of `A–Z a–z 0–9`. Default `'bb'`. */
+  prefix?: string
+  /** `Domain` attribute: the cookies are shared with its subdomains. Default: this host only. */
+  domain?: string
+  /** `Path` attribute. Default `'/'`. */
+  path?: string
+  /** `SameSite` attribute. Default `'lax'`. */
+  sameSite?: 'lax' | 'strict'
+}
+
+/** A definition with its defaults filled in. */
+export interface Definition {
+  /** Name of the bin. */
+  readonly name: string
+  /** Schema of the data, if any. */
+  readonly schema: StandardSchemaV1 | undefined
+  /** Whether `default` was given. */
+  readonly hasDefault: boolean
+  /** Data of an absent bin as the definition states it. */
+  readonly default: unknown
+  /** Where the bin is kept. */
+  readonly storage: BinStorage
+  /** Name of the store of a server bin. */
+  readonly store: string
+  /** What the browser may do. */
+  readonly browser: BrowserAccess
+  /** Lifetime in seconds, or until the browser closes. */
+  readonly maxAge: number | 'session'
+  /** Whether a write restarts `maxAge`. */
+  readonly renew: 'write' | 'never'
+  /** What becomes of conflicting edits. */
+  readonly merge: 'latest' | 'server' | 'fields' | Merge<unknown>
+  /** Version of the data's shape. */
+  readonly version: number
+  /** Turns older data into today's. */
+  readonly migrate: ((data: unknown, version: number) => unknown) | undefined
+}
+
+declare const types: unique symbol
+
+/** Every bin of an application, as {@link defineBins} made it. */
+export interface Definitions<Known = object, Others = unknown> {
+  /** Here for the compiler: data by name, and the data of other names. */
+  readonly [types]?: [Known, Others]
+  /** Names of the defined bins. */
+  readonly names: readonly string[]
+  /** Definition of all other names, if they are allowed. */
+  readonly others: Definition | undefined
+  /** Path of the sync endpoint. */
+  readonly path: string
+  /** How cookies are named and scoped. */
+  readonly cookie: Readonly<Required<Omit<CookieOptions, 'domain'>> & Pick<CookieOptions, 'domain'>>
+  /**
+   * Finds the definition of a bin.
+   *
+   * @throws {@link BinsError} `UNKNOWN_BIN`.
+   */
+  find(name: string): Definition
+  /** Whether a name is defined. */
+  knows(name: string): boolean
+}
+
+/** Names of bins that {@link Definitions} know. */
+export type BinName<D> =
+  D extends Definitions<infer Known, infer Others>
+    ? (keyof Known & string) | ([Others] extends [never] ? never : string & {})
+    : never
+
+/** What `get` of a bin returns. */
+export type BinData<D, Name> =
+  D extends Definitions<infer Known, infer Others> ? (Name extends keyof Known ? Known[Name] : Others) : never
+
+type Data<Schema, Default> = unknown extends Default
+  ? unknown extends Schema
+    ? unknown
+    : undefined extends Input<Schema>
+      ? Output<Schema>
+      : Output<Schema> | undefined
+  : unknown extends Schema
+    ? Default
+    : Output<Schema>
+
+/**
+ * Defines the bins of an application, in one module that browser and server import.
+ *
+ * @throws TypeError for a definition that cannot work, naming the bin and the option.
+ */
+export function defineBins<Schemas extends Record<string, unknown>, Defaults, Others = never>(
+  bins: { [Name in keyof Schemas]: BinOptions<Schemas[Name]> } & {
+    // The second half finds out which bins have a default; the first half alone checks it.
+    // biome-ignore lint/complexity/noBannedTypes: `{} | null` is "anything", which keeps the check to the first half.
+    [Name in keyof Defaults]: { default?: Defaults[Name] | {} | null }
+  },
+  options: DefinitionsOptions<Others> = {},
+): Definitions<
+  { [Name in keyof Schemas]: Data<Schemas[Name], Name extends keyof Defaults ? Defaults[Name] : unknown> },
+  [Others] extends [never] ? never : Data<Others, unknown>
+> {
+  checkKeys('options', options, ['path', 'cookie', 'others'])
+  const known = new Map<string, Definition>()
+  for (const [name, bin] of Object.entries<BinOptions>(bins)) {
+    if (!isName(name)) throw new TypeError(`${JSON.stringify(name)} is no bin name: ${NAME_RULE}.`)
+    known.set(name, define(name, bin))
+  }
+  const others = options.others && define('others', options.others)
+  return Object.freeze({
+    names: Object.freeze([...known.keys()]),
+    others,
+    path: checkPath('path', options.path ?? '/bins'),
+    cookie: Object.freeze(defineCookies(options.cookie ?? {})),
+    knows: (name: string) => known.has(name) || (others !== undefined && isName(name)),
+    find(name: string): Definition {
+      const definition = known.get(name)
+      if (definition) return definition
+      if (others && isName(name)) return { ...others, name }
+      throw new BinsError('UNKNOWN_BIN', `No bin is called ${JSON.stringify(name)}; define it in defineBins().`, {
+        bin: name,
+      })
+    },
+  })
+}
+
+const NAME_RULE = `a name is a well-formed string of 1 to ${MAX_NAME_BYTES} UTF-8 bytes`
+
+function isName(name: unknown): name is string {
+  if (typeof name !== 'string' || name === '' || name.length > MAX_NAME_BYTES) return false
+  return name.isWellFormed() && new TextEncoder().encode(name).length <= MAX_NAME_BYTES
+}
+
+const BIN_OPTIONS = 'schema default storage store browser maxAge renew merge version migrate'.split(' ')
+
+function define(name: string, options: BinOptions): Definition {
+  const where = `bin ${JSON.stringify(name)}`
+  if (typeof options !== 'object' || options === null || '~standard' in options) {
+    throw new TypeError(`${where}: pass an options object, such as { schema }.`)
+  }
+  checkKeys(where, options, BIN_OPTIONS)
+  const storage = oneOf(where, 'storage', options.storage ?? 'server', ['server', 'cookie', 'device'])
+  const maxAge = options.maxAge ?? '30d'
+  const definition: Definition = {
+    name,
+    schema: checkSchema(where, options.schema),
+    hasDefault: options.default !== undefined,
+    default: options.default,
+    storage,
+    store: options.store ?? 'default',
+    browser: oneOf(where, 'browser', options.browser ?? (storage === 'server' ? 'none' : 'write'), [
+      'write',
+      'read',
+      'none',
+    ]),
+    maxAge: maxAge === 'session' ? maxAge : toSeconds(maxAge, `${where}: maxAge`),
+    renew: oneOf(where, 'renew', options.renew ?? 'write', ['write', 'never']),
+    merge: checkMerge(where, options.merge ?? 'latest'),
+    version: options.version ?? 1,
+    migrate: options.migrate,
+  }
+  checkTogether(where, definition)
+  checkDefault(where, definition)
+  return definition
+}
+
+function checkDefault(where: string, definition: Definition): void {
+  if (!definition.hasDefault) return
+  try {
+    toText(definition, definition.default)
+  } catch (cause) {
+    throw new TypeError(`${where}: default: the schema or the codec refuses it.`, { cause })
+  }
+}
+
+function checkTogether(where: string, { storage, browser, store, maxAge, version, migrate }: Definition): void {
+  if (storage === 'device' && browser !== 'write') {
+    throw new TypeError(`${where}: a device bin belongs to the browser; leave out browser: '${browser}'.`)
+  }
+  if (storage !== 'server' && store !== 'default') {
+    throw new TypeError(`${where}: only a server bin has a store; leave out store or use storage: 'server'.`)
+  }
+  if (storage === 'cookie' && maxAge !== 'session' && maxAge > MAX_COOKIE_AGE) {
+    throw new TypeError(`${where}: maxAge: browsers keep a cookie for 400 days at most; pass '400d' or less.`)
+  }
+  if (!Number.isSafeInteger(version) || version < 1) {
+    throw new TypeError(`${where}: version: pass a whole number from 1.`)
+  }
+  if (migrate !== undefined && typeof migrate !== 'function') {
+    throw new TypeError(`${where}: migrate: pass a function (data, version) => data.`)
+  }
+}
+
+function checkSchema(where: string, schema: unknown): StandardSchemaV1 | undefined {
+  if (schema === undefined) return undefined
+  // A schema is an object or, in arktype, a function; the property is what makes it a Standard Schema (v1).
+  if ((typeof schema === 'object' || typeof schema === 'function') && schema !== null && '~standard' in schema) {
+    return schema as StandardSchemaV1
+  }
+  throw new TypeError(`${where}: schema: pass a Standard Schema, such as one of zod, valibot or arktype.`)
+}
+
+function checkMerge(where: string, merge: Definition['merge']): Definition['merge'] {
+  if (typeof merge === 'function') return merge
+  return oneOf<'latest' | 'server' | 'fields'>(where, 'merge', merge, ['latest', 'server', 'fields'])
+}
+
+function defineCookies(options: CookieOptions): Definitions['cookie'] {
+  checkKeys('cookie', options, ['prefix', 'domain', 'path', 'sameSite'])
+  const prefix = options.prefix ?? 'bb'
+  if (!/^[A-Za-z0-9]{1,16}$/.test(prefix)) {
+    throw new TypeError(`cookie.prefix: pass 1 to 16 characters out of A–Z, a–z and 0–9.`)
+  }
+  if (options.domain !== undefined && !/^[A-Za-z0-9.-]+$/.test(options.domain)) {
+    throw new TypeError(`cookie.domain: pass a host name such as 'example.org'.`)
+  }
+  return {
+    prefix,
+    ...(options.domain === undefined ? {} : { domain: options.domain }),
+    path: checkPath('cookie.path', options.path ?? '/'),
+    sameSite: oneOf('cookie', 'sameSite', options.sameSite ?? 'lax', ['lax', 'strict']),
+  }
+}
+
+function checkPath(option: string, path: string): string {
+  if (/^\/[\w./~-]*$/.test(path)) return path
+  throw new TypeError(`${option}: pass an absolute path such as '/bins'.`)
+}
+
+function checkKeys(where: string, options: object, allowed: readonly string[]): void {
+  for (const key of Object.keys(options)) {
+    if (allowed.includes(key)) continue
+    throw new TypeError(`${where}: there is no option ${JSON.stringify(key)}; there are ${allowed.join(', ')}.`)
+  }
+}
+
+function oneOf<Value extends string>(
+  where: string,
+  option: string,
+  value: Value,
+  allowed: readonly Value[],
+): Value {
+  if (allowed.includes(value)) return value
+  throw new TypeError(`${where}: ${option}: pass one of ${allowed.map((word) => `'${word}'`).join(', ')}.`)
+}

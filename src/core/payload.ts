@@ -1,0 +1,75 @@
+const encoder = new TextEncoder()
+
+// Without `ignoreBOM` it would drop a U+FEFF at the start.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** What `encodeURIComponent` leaves as it is, of the characters that must be escaped. */
+const ESCAPES = new Map([
+  ["'", '*27'],
+  ['!', '*21'],
+  ['*', '*2A'],
+])
+
+/**
+ * Writes a text in characters that cookie parsers leave alone: readable, after a `'`, or, where that is shorter, as
+ * base64url of its UTF-8 bytes, after a `~`.
+ *
+ * @throws URIError for half a surrogate pair; no text of the codec has one.
+ */
+export function toPayload(text: string): string {
+  const readable = toReadable(text)
+  // Nothing was escaped: base64url cannot be shorter.
+  if (readable.length === text.length) return `'${readable}`
+  const bytes = encoder.encode(text)
+  return readable.length <= Math.ceil((bytes.length * 4) / 3) ? `'${readable}` : `~${toBase64url(bytes)}`
+}
+
+/** Reads what {@link toPayload} writes; `undefined` for anything else. */
+export function fromPayload(payload: string): string | undefined {
+  const text = readPayload(payload)
+  return text !== undefined && toPayload(text) === payload ? text : undefined
+}
+
+function readPayload(payload: string): string | undefined {
+  try {
+    if (payload.startsWith("'")) return fromReadable(payload.slice(1))
+    if (payload.startsWith('~')) return fromBase64url(payload.slice(1))
+  } catch {
+    // URIError or TypeError for bytes that are no UTF-8, InvalidCharacterError for what is no base64.
+  }
+  return undefined
+}
+
+/**
+ * JSON is full of `"` and `,`, which a cookie cannot hold: they change places with `'` and `!`, which JSON seldom has,
+ * and the space with `^`. `%` and `+` are escaped for parsers that decode as in URLs, `*` as it is our own `%`.
+ */
+function toReadable(text: string): string {
+  return text
+    .replace(
+      /['!^*%+;\\]|[^ -~]+/g,
+      (run) => ESCAPES.get(run) ?? encodeURIComponent(run).replaceAll('%', '*'),
+    )
+    .replaceAll('"', "'")
+    .replaceAll(',', '!')
+    .replaceAll(' ', '^')
+}
+
+function fromReadable(readable: string): string {
+  return readable
+    .replaceAll("'", '"')
+    .replaceAll('!', ',')
+    .replaceAll('^', ' ')
+    .replace(/(?:\*[0-9A-F]{2})+/g, (run) => decodeURIComponent(run.replaceAll('*', '%')))
+}
+
+function toBase64url(bytes: Uint8Array): string {
+  // Not in one `fromCharCode(...bytes)`: engines limit the number of arguments.
+  const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')
+  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+}
+
+function fromBase64url(base64url: string): string {
+  const binary = atob(base64url.replaceAll('-', '+').replaceAll('_', '/'))
+  return decoder.decode(Uint8Array.from(binary, (character) => character.charCodeAt(0)))
+}

@@ -1,0 +1,127 @@
+import { type BinText, fallback, fromTrusted, fromUntrusted, type Reading } from './data.ts'
+import type { Definition, Definitions } from './definition.ts'
+import { type OnEvent, report } from './event.ts'
+
+/** A text as a storage holds it. */
+export interface KeptText extends BinText {
+  /** Whether nobody but us can have written it. */
+  readonly trusted: boolean
+}
+
+/** Reads bins from wherever they are kept, and remembers what it decoded. */
+export interface Reader {
+  /** Data of a bin, deep-frozen, or its default; the same object until its text changes. */
+  get(name: string): unknown
+  /** Data of any text, or the default; not remembered. */
+  read(definition: Definition, kept: KeptText | undefined): unknown
+  /** Whether a bin holds data of its own: also data that is too new for this definition. */
+  has(name: string): boolean
+  /** Whether what is kept was written by a newer version of the definition. */
+  isOutdated(name: string): boolean
+  /** Calls a listener at once and when {@link Reader.changed} finds another text. */
+  subscribe(name: string, listener: (data: unknown) => void): () => void
+  /** Tells the listeners of a bin, or of all bins, if its text is another one now. */
+  changed(name?: string): void
+}
+
+interface Entry extends KeptText {
+  readonly reading: Reading
+}
+
+interface Subscription {
+  readonly listener: (data: unknown) => void
+  text: string | undefined
+}
+
+/**
+ * Opens a reader.
+ *
+ * @param find What is kept for a definition at present; absent and expired are `undefined`.
+ */
+export function openReader(
+  definitions: Definitions,
+  find: (definition: Definition) => KeptText | undefined,
+  onEvent?: OnEvent,
+): Reader {
+  const entries = new Map<string, Entry>()
+  const fallbacks = new Map<string, unknown>()
+  const subscriptions = new Map<string, Set<Subscription>>()
+
+  function entryOf(name: string): Entry | undefined {
+    const definition = definitions.find(name)
+    const kept = find(definition)
+    const known = entries.get(name)
+    if (!kept) {
+      if (known) entries.delete(name)
+      return undefined
+    }
+    if (known && known.text === kept.text && known.version === kept.version) return known
+    const entry = { ...kept, reading: readText(definition, kept) }
+    entries.set(name, entry)
+    return entry
+  }
+
+  function readText(definition: Definition, kept: KeptText): Reading {
+    const reading = kept.trusted ? fromTrusted(definition, kept) : fromUntrusted(definition, kept)
+    if ('problem' in reading) {
+      const { problem: reason, cause } = reading
+      report(onEvent, { type: 'unreadable', bin: definition.name, reason, cause })
+    }
+    return reading
+  }
+
+  function fallbackOf(name: string): unknown {
+    if (!fallbacks.has(name)) fallbacks.set(name, fallback(definitions.find(name)))
+    return fallbacks.get(name)
+  }
+
+  function get(name: string): unknown {
+    const reading = entryOf(name)?.reading
+    return reading && 'data' in reading ? reading.data : fallbackOf(name)
+  }
+
+  function readableText(name: string): string | undefined {
+    const entry = entryOf(name)
+    return entry && 'data' in entry.reading ? entry.text : undefined
+  }
+
+  function isOutdated(name: string): boolean {
+    const reading = entryOf(name)?.reading
+    return reading !== undefined && 'problem' in reading && reading.problem === 'outdated'
+  }
+
+  function notify(name: string, of: Iterable<Subscription>): void {
+    for (const subscription of of) {
+      const text = readableText(name)
+      if (text === subscription.text) continue
+      subscription.text = text
+      subscription.listener(get(name))
+    }
+  }
+
+  return {
+    get,
+    read(definition, kept) {
+      const reading = kept && readText(definition, kept)
+      return reading && 'data' in reading ? reading.data : fallbackOf(definition.name)
+    },
+    has(name) {
+      const reading = entryOf(name)?.reading
+      return reading !== undefined && ('data' in reading || reading.problem === 'outdated')
+    },
+    isOutdated,
+    subscribe(name, listener) {
+      const subscription = { listener, text: readableText(name) }
+      const those = subscriptions.get(name) ?? new Set()
+      subscriptions.set(name, those.add(subscription))
+      listener(get(name))
+      return () => {
+        those.delete(subscription)
+      }
+    },
+    changed(name) {
+      const names = name === undefined ? [...subscriptions.keys()] : [name]
+      for (const each of names) notify(each, [...(subscriptions.get(each) ?? [])])
+    },
+  }
+}

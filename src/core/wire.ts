@@ -1,0 +1,140 @@
+import type { BinsRecord, OpState, Row } from './record.ts'
+
+/** Version of the sync protocol. */
+export const PROTOCOL = 1
+
+/** An op on its way to the server. */
+export interface WireOp {
+  /** Number of the op. */
+  n: number
+  /** Name of the bin. */
+  bin: string
+  /** `rev` that was edited; 0 = believed absent, `null` = never pulled. */
+  base: number | null
+  /** superjson's output; left out of a deletion. */
+  data?: unknown
+  /** A deletion. */
+  gone?: true
+  /** Whether nothing may be overwritten with it that it was not computed from. */
+  strict?: true
+  /** How long ago the edit was made, in ms: no absolute time of a client is ever sent. */
+  age: number
+  /** Version of the data's shape. */
+  sv: number
+}
+
+/** What one record of the sender is asked. */
+export interface RequestPart {
+  /** Whose record. */
+  owner: 'visitor'
+  /** Name of the store. */
+  store: string
+  /** Tag of the owner that the client believes to be; `null` = none yet. */
+  tag: string | null
+  /** What the client knows already; `null` = nothing. */
+  cursor: string | null
+  /** Edits. */
+  ops: WireOp[]
+}
+
+/** `POST {path}/sync`. */
+export interface SyncRequest {
+  /** {@link PROTOCOL}. */
+  v: number
+  /** Id of the browser profile's replica. */
+  client: string
+  /** At most one part for each store. */
+  parts: RequestPart[]
+}
+
+/** A row on its way to the client. */
+export interface WireRow {
+  /** When the data last changed. */
+  rev: number
+  /** Version of the data's shape. */
+  sv: number
+  /** superjson's output; left out when the bin is gone. */
+  data?: unknown
+  /** The bin is deleted or expired. */
+  gone?: true
+  /** In how many ms the data expires. */
+  ttl?: number
+}
+
+/** What became of an op; with the row that is kept now, unless there never was one. */
+export interface WireResult extends Partial<WireRow> {
+  /** Number of the op. */
+  n: number
+  /** Name of the bin. */
+  bin: string
+  /** What became of it. */
+  state: OpState
+  /** Highest op number of this client that what is kept now is built on. */
+  seen: number
+  /** Why the schema refused it; messages and paths only. */
+  issues?: Array<{ message: string; path?: Array<string | number> }>
+}
+
+/** A bin that changed since the client's cursor. */
+export interface WireChange extends WireRow {
+  /** Name of the bin. */
+  bin: string
+}
+
+/** Answer to a {@link RequestPart}, from one version of the record. */
+export interface AnswerPart {
+  /** Name of the store. */
+  store: string
+  /** Tag of the owner. */
+  tag: string
+  /** What the client knows after this answer. */
+  cursor: string
+  /** One for each op. */
+  results: WireResult[]
+  /** Bins that changed, without those that the ops changed. */
+  changes: WireChange[]
+  /** `changes` is all there is. */
+  reset?: true
+  /** How many ms ago the record was cleared: older edits and all rows are to be dropped. */
+  erased?: number
+}
+
+/** Answer to a {@link SyncRequest}. */
+export interface SyncAnswer {
+  /** {@link PROTOCOL}. */
+  v: number
+  /** One for each part that was asked; none with `minted`. */
+  parts: AnswerPart[]
+  /** A visitor was made, and nothing applied: send again, with the cookie. */
+  minted?: true
+}
+
+/** Body of a 409 answer: a part's tag is not the request's owner; nothing was applied. */
+export interface WrongOwner {
+  /** What went wrong. */
+  error: 'wrong-owner'
+  /** The tag of the request's owner; `null` = it has none. */
+  tag: string | null
+}
+
+/** Formats what a client knows after it has seen this version of a record. */
+export function toCursor({ epoch, seq, marks }: BinsRecord): string {
+  return `${epoch}.${seq}.${marks.at(-1)?.[1] ?? ''}`
+}
+
+/**
+ * Seq up to which a cursor knows a record; `undefined` when it speaks of another life of the record, of changes that
+ * this server has never made (it was restored from a backup), or of more than it remembers: a snapshot is due.
+ */
+export function fromCursor(cursor: string | null, { epoch, marks, floor }: BinsRecord): number | undefined {
+  const [theirEpoch, seq, theirMark] = cursor?.split('.') ?? []
+  if (theirEpoch !== epoch) return undefined
+  const known = marks.find(([ours, mark]) => String(ours) === seq && mark === theirMark)
+  return known && known[0] >= floor ? known[0] : undefined
+}
+
+/** Converts a row to what a client learns of it. */
+export function toWireRow({ rev, version, text, expires }: Row, live: boolean, now: number): WireRow {
+  if (!live || text === undefined) return { rev, sv: version, gone: true }
+  return { rev, sv: version, data: JSON.parse(text), ttl: expires - now }
+}

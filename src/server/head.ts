@@ -1,0 +1,62 @@
+import type { IncomingMessage } from 'node:http'
+
+/** A request of the web platform, or of node:http and all frameworks on top of it. */
+export type AnyRequest = Request | IncomingMessage
+
+/** The part of a request that Breadbin looks at. */
+export interface RequestHead {
+  /** Request method, upper case. */
+  readonly method: string
+  /** The `Cookie` header; empty if there is none. */
+  readonly cookies: string
+  /** Whether cookies are to carry `Secure`. */
+  readonly secure: boolean
+  /** Reads a header by its lower-case name. */
+  header(name: string): string | undefined
+  /** Scheme, host and port that the browser sees. */
+  origin(): string
+}
+
+/**
+ * Reads the head of a request.
+ *
+ * @param origin Where browsers find the site, if the configuration says so. Otherwise the request's own URL and `Host`
+ * decide; `Secure` is left out for localhost over http only.
+ */
+export function readHead(request: AnyRequest, origin: string | undefined): RequestHead {
+  const site = origin ?? (isWebRequest(request) ? request.url : nodeOrigin(request))
+  const header = isWebRequest(request)
+    ? (name: string) => request.headers.get(name) ?? undefined
+    : (name: string) => request.headers[name]?.toString()
+  return {
+    method: request.method ?? 'GET',
+    cookies: header('cookie') ?? '',
+    secure: !/^http:\/\/(localhost|127\.0\.0\.1|\[::1\])([:/]|$)/.test(site),
+    header,
+    origin: () => new URL(site).origin,
+  }
+}
+
+/** Whether the browser says that another site caused the request; then a `SameSite` cookie may just be missing. */
+export function isCrossSite(head: RequestHead): boolean {
+  const site = head.header('sec-fetch-site')
+  if (site !== undefined) return site === 'cross-site'
+  const origin = head.header('origin')
+  return origin !== undefined && head.method !== 'GET' && head.method !== 'HEAD' && origin !== head.origin()
+}
+
+/** Whether the browser vouches that a page of this origin sent the request. Says no when it says nothing. */
+export function isSameOrigin(head: RequestHead): boolean {
+  const site = head.header('sec-fetch-site')
+  if (site !== undefined) return site === 'same-origin'
+  return head.header('origin') === head.origin()
+}
+
+function isWebRequest(request: AnyRequest): request is Request {
+  return typeof request.headers.get === 'function'
+}
+
+function nodeOrigin({ headers, socket }: IncomingMessage): string {
+  const scheme = 'encrypted' in socket && socket.encrypted ? 'https' : 'http'
+  return `${scheme}://${headers.host ?? 'unknown.invalid'}`
+}

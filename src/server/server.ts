@@ -1,0 +1,182 @@
+import { randomBytes } from 'node:crypto'
+import type { BinName, Definition, Definitions } from '../core/definition.ts'
+import type { OnEvent } from '../core/event.ts'
+import { memoryStore } from '../stores/memory.ts'
+import { type AnyRequest, readHead } from './head.ts'
+import { deriveKeys, type Keys } from './keys.ts'
+import { type BinsMiddleware, createMiddleware, type MiddlewareOptions } from './middleware.ts'
+import { openRecords, type Records } from './records.ts'
+import { type OpenRequest, openRequest, type ServerBins } from './request.ts'
+import type { Store } from './store.ts'
+import { answerSync } from './sync.ts'
+
+/** Options of {@link serveBins}. */
+export interface ServerOptions {
+  /** Where server bins are kept. Default outside production: this process's memory. */
+  store?: Store
+  /** Further stores, for bins whose definition names one. */
+  stores?: Readonly<Record<string, Store>>
+  /**
+   * Secrets for signed and sealed cookies: base64url of 32 random bytes or more. The first signs, all verify, so that
+   * one can be replaced while the site runs. Default: the environment's `BREADBIN_SECRETS`, separated by commas.
+   */
+  secrets?: readonly string[]
+  /**
+   * Where browsers find the site, such as `'https://example.org'`. Default: what each request says of itself, which a
+   * proxy may distort.
+   */
+  origin?: string
+  /** Receives what the owner may want to log or count. */
+  onEvent?: OnEvent
+  /** How long a write may keep losing against others, in ms, until it gives up with `CONFLICT`. Default 5,000. */
+  casMs?: number
+  /** The present, in ms since the Unix epoch. Default `Date.now`. */
+  clock?: () => number
+  /** Random bytes, fit for secrets. Default `node:crypto`'s. */
+  random?: (bytes: number) => Buffer
+}
+
+/** The server side of an application's bins. */
+export interface BinsServer<D extends Definitions = Definitions> {
+  /**
+   * Opens the bins of a request; the same ones however often.
+   *
+   * @param names Bins that will be used: a record is read only if one of them lives in it. Default: all.
+   * @throws {@link BinsError} `STORE_FAILED`.
+   */
+  open(request: AnyRequest, names?: ReadonlyArray<BinName<D>>): Promise<ServerBins<D>>
+  /**
+   * Opens the bins of a request, runs a handler, and saves into its response. A response of status 500 or more saves
+   * nothing.
+   */
+  handle(
+    request: Request,
+    handler: (state: ServerBins<D>) => Response | Promise<Response>,
+    options?: { bins?: ReadonlyArray<BinName<D>> },
+  ): Promise<Response>
+  /** Answers requests to the sync endpoint, at and below the definitions' `path`; 404 elsewhere. */
+  fetch(request: Request): Promise<Response>
+  /** Makes middleware for node:http, connect and express: `req.bins(names)` opens, and responses save. */
+  middleware(options?: MiddlewareOptions): BinsMiddleware<D>
+  /** Deletes expired records from all stores, and says how many. */
+  sweep(options?: { limit?: number }): Promise<number>
+  /** Ends what the stores opened themselves. */
+  close(): Promise<void>
+}
+
+/** What the parts of a server share. */
+export interface ServerParts {
+  /** Every bin of the application. */
+  readonly definitions: Definitions
+  /** Keys for signed and sealed cookies, if there are secrets. */
+  readonly keys: Keys | undefined
+  /** Records of a store, by its name. */
+  readonly records: (store: string) => Records
+  /** Where browsers find the site, if the configuration says so. */
+  readonly origin: string | undefined
+  /** The present, in ms since the Unix epoch. */
+  readonly clock: () => number
+  /** Random bytes, fit for secrets. */
+  readonly random: (bytes: number) => Buffer
+  /** Receives what the owner may want to log or count. */
+  readonly onEvent: OnEvent | undefined
+}
+
+/**
+ * Serves an application's bins.
+ *
+ * @throws TypeError for a configuration that cannot work, naming the option.
+ */
+export function serveBins<D extends Definitions>(definitions: D, options: ServerOptions = {}): BinsServer<D> {
+  const { clock = Date.now, random = randomBytes, casMs = 5_000, onEvent } = options
+  const stores = openStores(options)
+  const keys = openKeys(definitions, options.secrets)
+  const recordsByStore = new Map(
+    [...stores].map(([name, store]) => [
+      name,
+      openRecords(store, { clock, casMs, onEvent, random: () => random(4).readUInt32BE() / 2 ** 32 }),
+    ]),
+  )
+  const parts: ServerParts = {
+    definitions,
+    keys,
+    records(store) {
+      const records = recordsByStore.get(store)
+      if (!records) throw new TypeError(`There is no store ${JSON.stringify(store)}; name it in serveBins({ stores }).`)
+      return records
+    },
+    origin: options.origin === undefined ? undefined : new URL(options.origin).origin,
+    clock,
+    random,
+    onEvent,
+  }
+  checkBins(parts)
+  const open = new WeakMap<AnyRequest, OpenRequest>()
+
+  async function load(request: AnyRequest, names: readonly string[] = definitions.names): Promise<OpenRequest> {
+    const state = open.get(request) ?? openRequest(parts, readHead(request, parts.origin))
+    open.set(request, state)
+    await state.load(names)
+    return state
+  }
+
+  return {
+    open: load as BinsServer<D>['open'],
+
+    async handle(request, handler, { bins } = {}) {
+      const state = await load(request, bins)
+      const response = await handler(state as ServerBins<D>)
+      if (response.status >= 500) state.discard()
+      return state.save(response)
+    },
+
+    fetch: (request) => answerSync(parts, request),
+
+    middleware: (settings) => createMiddleware<D>(parts, open, settings),
+
+    async sweep({ limit = 1_000 } = {}) {
+      const swept = await Promise.all([...stores.values()].map((store) => store.sweep(clock(), limit)))
+      return swept.reduce((sum, count) => sum + count, 0)
+    },
+
+    async close() {
+      await Promise.all([...stores.values()].map((store) => store.close?.()))
+    },
+  }
+}
+
+function openStores({ store, stores = {} }: ServerOptions): Map<string, Store> {
+  if (!store && process.env['NODE_ENV'] === 'production') {
+    throw new TypeError(
+      'store: in production, say where server bins are kept, such as sqliteStore(path); memoryStore() loses them on restart.',
+    )
+  }
+  return new Map([['default', store ?? memoryStore()], ...Object.entries(stores)])
+}
+
+function openKeys(definitions: Definitions, given: readonly string[] | undefined): Keys | undefined {
+  const secrets = given ?? process.env['BREADBIN_SECRETS']?.split(',').filter((secret) => secret !== '')
+  if (secrets && secrets.length > 0) return deriveKeys(secrets)
+  const protectedBin = allDefinitions(definitions).find(
+    ({ storage, browser }) => storage === 'cookie' && browser !== 'write',
+  )
+  if (!protectedBin) return undefined
+  throw new TypeError(
+    `secrets: bin ${JSON.stringify(protectedBin.name)} is signed or sealed; pass secrets, or set BREADBIN_SECRETS.`,
+  )
+}
+
+function checkBins({ definitions, records }: ServerParts): void {
+  for (const { name, storage, store, browser, schema } of allDefinitions(definitions)) {
+    if (storage === 'server') records(store)
+    if (storage === 'server' && browser === 'write' && !schema) {
+      throw new TypeError(
+        `bin ${JSON.stringify(name)}: a server bin that browsers may write needs a schema: without one, any visitor could store anything.`,
+      )
+    }
+  }
+}
+
+function allDefinitions({ names, find, others }: Definitions): Definition[] {
+  return [...names.map(find), ...(others ? [others] : [])]
+}

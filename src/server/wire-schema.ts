@@ -1,0 +1,50 @@
+import * as z from 'zod/mini'
+import { MAX_BINS, MAX_NAME_BYTES, MAX_OPS } from '../core/limits.ts'
+import { PROTOCOL, type SyncRequest } from '../core/wire.ts'
+
+const count = z.int().check(z.nonnegative())
+const word = (longest: number) => z.string().check(z.regex(/^[\w.-]+$/), z.maxLength(longest))
+
+const op = z.strictObject({
+  n: count.check(z.positive()),
+  bin: z.string().check(z.minLength(1), z.maxLength(MAX_NAME_BYTES)),
+  base: z.nullable(count),
+  data: z.optional(z.unknown()),
+  gone: z.optional(z.literal(true)),
+  strict: z.optional(z.literal(true)),
+  age: z.number().check(z.nonnegative()),
+  sv: count.check(z.positive()),
+})
+
+const part = z.strictObject({
+  owner: z.literal('visitor'),
+  store: word(64),
+  tag: z.nullable(word(64)),
+  cursor: z.nullable(word(128)),
+  ops: z.array(op).check(z.maxLength(MAX_OPS)),
+})
+
+const request = z.strictObject({
+  v: z.literal(PROTOCOL),
+  client: word(64),
+  parts: z.array(part).check(z.minLength(1), z.maxLength(MAX_BINS)),
+})
+
+/** Parses the body of a sync request; `undefined` if it is not one. */
+export function parseSyncRequest(json: unknown): SyncRequest | undefined {
+  const parsed = request.safeParse(json)
+  if (!parsed.success) return undefined
+  // The schema above is the interface, but for the compiler's view of optional properties.
+  const body = parsed.data as SyncRequest
+  const stores = new Set(body.parts.map(({ store }) => store))
+  return stores.size === body.parts.length && opsOf(body).every(isOneOrOther) ? body : undefined
+}
+
+/** All ops of a request. */
+export function opsOf({ parts }: SyncRequest): SyncRequest['parts'][number]['ops'] {
+  return parts.flatMap(({ ops }) => ops)
+}
+
+function isOneOrOther({ data, gone }: { data?: unknown; gone?: true }): boolean {
+  return (data === undefined) === (gone === true)
+}

@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto'
+import { unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { BinsError } from '../../core/error.ts'
+import { ignoreMissing, openPrivate, removeOlder } from './files.ts'
+import { hashKey, openShards } from './shards.ts'
+import { followSlot, formatSlot, isSameSlot, nonceOf, type Slot, type SlotEntry } from './slot.ts'
+
+/**
+ * Compare-and-set on files, without locks, so that a process can be killed anywhere and leaves nothing to steal.
+ *
+ * A key's state is its slot of the highest generation. A step writes the next state to a temporary file, flushes it,
+ * and `link(2)`s it to the next generation's name: the kernel lets one writer do that, the others get EEXIST. Then the
+ * winner unlinks the lower slots, **lowest first**.
+ *
+ * The trap is a writer that looks at generation g, sleeps, and links g + 1 after others have linked g + 1 and g + 2 and
+ * unlinked g + 1 again. So a slot carries the nonces of the generations before it, and a writer looks once more after
+ * linking. Its own nonce is in the highest slot's chain: won. Another's is: lost. Too many steps ago to be in the
+ * chain: unknown, which it says. And if its own slot is the highest, the slot it started from must still be there:
+ * only a writer of a higher slot unlinks that, or the removal of a key that is long dead.
+ *
+ * After a removal, generations start again at 1. To be confused by that, a writer would have to sleep between two
+ * system calls for as long as the removal waits; the last rule finds even that one.
+ */
+export interface Slots {
+  /** The present slot of a key, a deletion included. */
+  latest(key: string): Slot | undefined
+  /**
+   * Makes the next step of a key, durably.
+   *
+   * @param previous What {@link Slots.latest} answered: the step is made from there or not at all.
+   * @returns `false` if somebody else has made it.
+   * @throws {@link BinsError} `STORE_TIMEOUT` if that cannot be told any more.
+   */
+  step(previous: Slot | undefined, entry: SlotEntry): Promise<boolean>
+  /**
+   * Forgets a key. Only for one that was deleted or has expired so long ago that nobody can still be about to make a
+   * step from when it was alive.
+   *
+   * @returns `false` if the key has made another step, or somebody else has removed it.
+   */
+  remove(slot: Slot): boolean
+  /** All present slots in the order of their hashes, from the one after `hash` on; `''` = from the first. */
+  walk(hash: string): AsyncGenerator<Slot>
+  /** Removes what killed writers have left behind more than `ageMs` ago. What is younger may be being written. */
+  tidy(ageMs: number): Promise<void>
+}
+
+/** Opens the slots in a directory, which is created if need be, for this user alone. */
+export function openSlots(directory: string): Slots {
+  const shards = openShards(directory)
+  // Beside the shards and not elsewhere: a link must stay in one file system.
+  const temporary = join(directory, 'temp')
+  openPrivate(directory)
+  openPrivate(temporary)
+
+  /** Links a file as the slot after `previous`. Synchronous, to keep short what happens between the lines. */
+  function claim(file: string, name: string, previous: Slot | undefined, nonce: string): boolean {
+    if (!isSameSlot(shards.latest(name), previous)) return false
+    const generation = (previous?.generation ?? 0) + 1
+    if (!shards.link(file, name, generation)) return false
+    const highest = shards.latest(name)
+    const winner = highest && nonceOf(highest, generation)
+    if (winner === nonce && (highest?.generation !== generation || isThere(name, previous))) return true
+    shards.unlink(name, generation)
+    if (winner !== undefined) return false
+    throw new BinsError(
+      'STORE_TIMEOUT',
+      'Others wrote the record so often meanwhile that it is unknown whether this write took place; read it again.',
+    )
+  }
+
+  function isThere(name: string, slot: Slot | undefined): boolean {
+    return !slot || shards.generations(name).includes(slot.generation)
+  }
+
+  return {
+    latest: (key) => shards.latest(hashKey(key)),
+
+    async step(previous, entry) {
+      const name = hashKey(entry.key)
+      const nonce = randomBytes(6).toString('base64url')
+      const next = followSlot(previous, entry, nonce)
+      const file = join(temporary, `${name}.${nonce}`)
+      if (!previous) await shards.prepare(name)
+      try {
+        await writeFile(file, formatSlot(next), { flag: 'wx', mode: 0o600, flush: true })
+        if (!claim(file, name, previous, nonce)) return false
+      } finally {
+        await unlink(file).catch(ignoreMissing)
+      }
+      await shards.unlinkBelow(name, next.generation)
+      await shards.sync(name)
+      return true
+    },
+
+    remove(slot) {
+      const name = hashKey(slot.key)
+      if (!isSameSlot(shards.latest(name), slot)) return false
+      // The highest comes last, and whoever unlinks that has removed the key.
+      let isRemoved = false
+      for (const generation of shards.generations(name)) isRemoved = shards.unlink(name, generation)
+      return isRemoved
+    },
+
+    async *walk(after) {
+      for await (const name of shards.walk(after)) {
+        const slot = shards.latest(name)
+        if (slot) yield slot
+      }
+    },
+
+    tidy: (ageMs) => removeOlder(temporary, Date.now() - ageMs),
+  }
+}

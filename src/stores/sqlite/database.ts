@@ -1,0 +1,58 @@
+import { closeSync, openSync } from 'node:fs'
+
+/** A prepared statement, of `node:sqlite` or `better-sqlite3`. */
+export interface SqliteStatement {
+  /** Runs it and answers its first row. */
+  get(...values: Array<string | number>): unknown
+  /** Runs it and answers all its rows. */
+  all(...values: Array<string | number>): unknown[]
+  /** Runs it and answers how many rows it changed. */
+  run(...values: Array<string | number>): { readonly changes: number | bigint }
+}
+
+/** What is called of a database: a `DatabaseSync` of `node:sqlite` and a `Database` of `better-sqlite3` have it. */
+export interface SqliteDatabase {
+  /** Runs SQL that has no result. */
+  exec(sql: string): unknown
+  /** Compiles a statement. */
+  prepare(sql: string): SqliteStatement
+}
+
+/** A database that we opened ourselves. */
+export interface OwnDatabase extends SqliteDatabase {
+  /** Ends the connection. */
+  close(): void
+}
+
+/** When a write counts as done: when the operating system has it, or when the disk has it. */
+export type SqliteSync = 'normal' | 'full'
+
+/** How long a statement waits while another process writes, in ms. */
+const BUSY_TIMEOUT_MS = 5_000
+
+/**
+ * Opens a database file with `node:sqlite` for this user alone, in WAL mode: readers and the one writer do not wait
+ * for each other.
+ *
+ * @throws TypeError if this Node has no `node:sqlite`.
+ */
+export function openDatabase(path: string, sync: SqliteSync): OwnDatabase {
+  // Not an import: bundlers would follow it, and Node 20 would fail on it even where SQLite is not used.
+  const sqlite: typeof import('node:sqlite') | undefined = process.getBuiltinModule('node:sqlite')
+  if (!sqlite) {
+    throw new TypeError(
+      `Node ${process.versions.node} has no node:sqlite, it came with 22.13 and 24. Pass a better-sqlite3 database to sqliteStore, or use fileStore.`,
+    )
+  }
+  // SQLite creates files that everybody may read; its -wal and -shm files take their mode from this one.
+  if (isFile(path)) closeSync(openSync(path, 'a', 0o600))
+  const database = new sqlite.DatabaseSync(path)
+  database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+  database.exec('PRAGMA journal_mode = WAL')
+  database.exec(`PRAGMA synchronous = ${sync}`)
+  return database
+}
+
+function isFile(path: string): boolean {
+  return path !== ':memory:' && !path.startsWith('file:')
+}

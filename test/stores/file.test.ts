@@ -1,0 +1,110 @@
+import { chmodSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { fileStore } from '../../src/stores/file.ts'
+import { storeSuite } from '../../src/testing/store-suite.ts'
+import { directoriesIn, filesIn } from '../support/files-in.ts'
+import { LATER, NOW, temporaryFolders } from '../support/open-store.ts'
+import { processSuite } from '../support/store-processes.ts'
+
+const HOUR = 3_600_000
+const folders = temporaryFolders()
+
+afterAll(() => folders.remove())
+
+describe('fileStore', () => {
+  storeSuite(it, { open: () => fileStore(folders.make()), sweepDelayMs: HOUR })
+  processSuite(it, 'file', folders.make)
+
+  it('is durable', () => {
+    expect(fileStore(folders.make()).durable).toBe(true)
+  })
+
+  it('has every optional power', () => {
+    expect(fileStore(folders.make())).toMatchObject({
+      versions: expect.any(Function),
+      scan: expect.any(Function),
+    })
+  })
+
+  it('lets nobody else read its files', async () => {
+    const directory = join(folders.make(), 'new', 'files')
+    await fileStore(directory).write('key', entry(1), 0, NOW)
+    expect(modeOf(directory)).toBe('700')
+    for (const path of directoriesIn(directory)) expect(modeOf(join(directory, path))).toBe('700')
+    for (const path of filesIn(directory)) expect(modeOf(join(directory, path))).toBe('600')
+  })
+
+  it('refuses a directory in which everybody may write', () => {
+    const directory = folders.make()
+    chmodSync(directory, 0o777)
+    expect(() => fileStore(directory)).toThrow(TypeError)
+  })
+
+  it('keeps one file for a key, however often it is written', async () => {
+    const directory = folders.make()
+    const store = fileStore(directory)
+    for (let version = 1; version <= 70; version += 1) {
+      expect(await store.write('key', entry(version), version - 1, NOW)).toBe(true)
+    }
+    expect(filesIn(directory)).toHaveLength(1)
+    expect(filesIn(directory)[0]).toMatch(/\/[\da-f]{64}\.70$/)
+  })
+
+  it('keeps a deletion for an hour and then nothing', async () => {
+    const directory = folders.make()
+    const store = fileStore(directory)
+    await store.write('key', entry(1), 0, NOW)
+    const before = Date.now()
+    await store.delete('key')
+    const after = Date.now()
+    await store.sweep(before + HOUR - 1, 100)
+    expect(filesIn(directory)).toHaveLength(1)
+    await store.sweep(after + HOUR, 100)
+    expect(filesIn(directory)).toEqual([])
+  })
+
+  it('does not sweep what expired less than an hour ago', async () => {
+    const store = fileStore(folders.make())
+    await store.write('key', entry(1), 0, NOW)
+    expect(await store.sweep(LATER + HOUR - 1, 100)).toBe(0)
+    expect(await store.sweep(LATER + HOUR, 100)).toBe(1)
+  })
+
+  it('sweeps what killed writers have left behind, once it is an hour old', async () => {
+    const directory = folders.make()
+    const store = fileStore(directory)
+    writeFileSync(join(directory, 'temp', 'old'), 'half a rec')
+    writeFileSync(join(directory, 'temp', 'young'), 'half a rec')
+    const twoHoursAgo = new Date(Date.now() - 2 * HOUR)
+    utimesSync(join(directory, 'temp', 'old'), twoHoursAgo, twoHoursAgo)
+    await store.sweep(NOW, 100)
+    expect(filesIn(directory)).toEqual(['temp/young'])
+  })
+
+  it('rejects with STORE_FAILED, and overwrites nothing, where a file is damaged', async () => {
+    const directory = folders.make()
+    const store = fileStore(directory)
+    await store.write('key', entry(1), 0, NOW)
+    for (const damage of [
+      '',
+      'rubbish',
+      'null\n',
+      '{}\n',
+      '{"key":"key","version":1,"expires":"x","nonces":""}\n',
+    ]) {
+      writeFileSync(join(directory, String(filesIn(directory)[0])), damage)
+      await expect(store.read('key', { now: NOW })).rejects.toMatchObject({ code: 'STORE_FAILED' })
+      await expect(store.write('key', entry(2), 0, NOW)).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    }
+    expect(filesIn(directory)).toHaveLength(1)
+  })
+})
+
+function entry(version: number) {
+  return { version, text: `text ${version}`, expires: LATER }
+}
+
+function modeOf(path: string): string {
+  return (statSync(path).mode & 0o777).toString(8)
+}

@@ -1,0 +1,216 @@
+import fs, { copyFileSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import { extname, join } from 'node:path'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { fileStore } from '../../../src/stores/file.ts'
+import { filesIn } from '../../support/files-in.ts'
+import { LATER, NOW, temporaryFolders } from '../../support/open-store.ts'
+import { runProcesses, runProcessSync, type Task } from '../../support/store-processes.ts'
+
+const folders = temporaryFolders()
+const { linkSync } = fs
+const { unlink, writeFile } = fs.promises
+
+afterEach(() => {
+  replaceLink(linkSync)
+  replace(fs.promises, 'unlink', unlink)
+  replace(fs.promises, 'writeFile', writeFile)
+})
+afterAll(() => folders.remove())
+
+describe('the slots of a fileStore', () => {
+  it('counts to 80 in 8 processes whose links and unlinks take pauses', { timeout: 60_000 }, async () => {
+    const folder = folders.make()
+    await runProcesses('file', folder, { task: 'increment', key: 'counter', times: 10, slow: true }, 8)
+    const stored = await fileStore(join(folder, 'files')).read('counter', { now: NOW })
+    expect(stored?.text).toBe('80')
+  })
+
+  it('removes old slots lowest first', async () => {
+    const { directory, store } = await openWithEntry()
+    await store.write('key', entry(2), 1, NOW)
+    // As a writer leaves it that is killed after its link.
+    const [second = ''] = filesIn(directory)
+    copyFileSync(join(directory, second), join(directory, second.replace(/2$/, '1')))
+    const removed: string[] = []
+    replace(fs.promises, 'unlink', async (path) => {
+      removed.push(extname(String(path)))
+      await unlink(path)
+    })
+    await store.write('key', entry(3), 2, NOW)
+    expect(removed.slice(-2)).toEqual(['.1', '.2'])
+  })
+
+  it('reads the highest slot where a killed writer has left two', async () => {
+    const { directory, store } = await openWithEntry()
+    for (let version = 2; version <= 10; version += 1)
+      await store.write('key', entry(version), version - 1, NOW)
+    const [tenth = ''] = filesIn(directory)
+    writeFileSync(join(directory, tenth.replace(/10$/, '9')), 'damaged')
+    expect(await store.read('key', { now: NOW })).toEqual(entry(10))
+    expect(await store.write('key', entry(11), 10, NOW)).toBe(true)
+    expect(filesIn(directory)).toEqual([tenth.replace(/10$/, '11')])
+  })
+
+  it('flushes the file before it links and the directory after it unlinks', async () => {
+    const { directory, store } = await openWithEntry()
+    const handle = await fs.promises.open(directory)
+    const prototype: typeof handle = Object.getPrototypeOf(handle)
+    await handle.close()
+    const { sync } = prototype
+    const steps: string[] = []
+    replaceLink((existing, path) => {
+      steps.push('link')
+      linkSync(existing, path)
+    })
+    replace(fs.promises, 'unlink', async (path) => {
+      steps.push(`unlink ${extname(String(path))}`)
+      await unlink(path)
+    })
+    prototype.sync = async function () {
+      steps.push((await this.stat()).isDirectory() ? 'sync directory' : 'sync file')
+      await sync.call(this)
+    }
+    try {
+      await store.write('key', entry(2), 1, NOW)
+    } finally {
+      prototype.sync = sync
+    }
+    const [, , temporary] = steps
+    expect(steps).toEqual(['sync file', 'link', temporary, 'unlink .1', 'sync directory'])
+  })
+
+  it('leaves no file behind when a write fails', async () => {
+    const directory = folders.make()
+    const store = fileStore(directory)
+    replaceLink(() => {
+      throw Object.assign(new Error('disk full'), { code: 'ENOSPC' })
+    })
+    await expect(store.write('key', entry(1), 0, NOW)).rejects.toThrow('disk full')
+    expect(filesIn(directory)).toEqual([])
+  })
+})
+
+describe('a writer of a fileStore that sleeps while it links', () => {
+  /** Lets another process act once, right before or after the next link in this one. */
+  function interrupt(when: 'before' | 'after', folder: string, ...tasks: Task[]): void {
+    replaceLink((existing, path) => {
+      replaceLink(linkSync)
+      if (when === 'after') linkSync(existing, path)
+      for (const task of tasks) runProcessSync('file', folder, task)
+      if (when === 'before') linkSync(existing, path)
+    })
+  }
+
+  it('loses when others have made one step', async () => {
+    const { folder, store } = await openWithEntry()
+    interrupt('before', folder, { task: 'write', key: 'key', times: 1 })
+    expect(await store.write('key', { ...entry(2), text: 'mine' }, 1, NOW)).toBe(false)
+    expect(await store.read('key', { now: NOW })).toEqual({ ...entry(2), text: 'other 2' })
+  })
+
+  it('loses when others have made two steps and freed the name of the first', async () => {
+    const { folder, directory, store } = await openWithEntry()
+    interrupt('before', folder, { task: 'write', key: 'key', times: 2 })
+    expect(await store.write('key', { ...entry(2), text: 'mine' }, 1, NOW)).toBe(false)
+    expect(await store.read('key', { now: NOW })).toEqual({ ...entry(3), text: 'other 3' })
+    expect(filesIn(directory)).toHaveLength(1)
+  })
+
+  it('loses a creation when others have created and deleted', async () => {
+    const folder = folders.make()
+    const store = fileStore(join(folder, 'files'))
+    const other = (task: Task['task']): Task => ({ task, key: 'key', times: 1 })
+    interrupt('before', folder, other('write'), other('write'), other('delete'), other('write'))
+    expect(await store.write('key', { ...entry(9), text: 'mine' }, 0, NOW)).toBe(false)
+    expect(await store.read('key', { now: NOW })).toEqual({ ...entry(1), text: 'other 1' })
+  })
+
+  it('creates after others have created and deleted', async () => {
+    const folder = folders.make()
+    const store = fileStore(join(folder, 'files'))
+    const other = (task: Task['task']): Task => ({ task, key: 'key', times: 1 })
+    interrupt('before', folder, other('write'), other('delete'))
+    expect(await store.write('key', { ...entry(9), text: 'mine' }, 0, NOW)).toBe(true)
+    expect(await store.read('key', { now: NOW })).toEqual({ ...entry(9), text: 'mine' })
+  })
+
+  it('brings nothing back when others have deleted', async () => {
+    const { folder, store } = await openWithEntry()
+    const other = (task: Task['task']): Task => ({ task, key: 'key', times: 1 })
+    interrupt('before', folder, other('write'), other('delete'))
+    expect(await store.write('key', entry(2), 1, NOW)).toBe(false)
+    expect(await store.read('key', { now: NOW })).toBeUndefined()
+  })
+
+  it('has won when others went on from its step', async () => {
+    const { folder, store } = await openWithEntry()
+    interrupt('after', folder, { task: 'write', key: 'key', times: 60 })
+    expect(await store.write('key', { ...entry(2), text: 'mine' }, 1, NOW)).toBe(true)
+    expect(await store.read('key', { now: NOW })).toEqual({ ...entry(62), text: 'other 62' })
+  })
+
+  it('has won when others went on from its step and deleted', async () => {
+    const { folder, store } = await openWithEntry()
+    interrupt('after', folder, { task: 'delete', key: 'key', times: 1 })
+    expect(await store.write('key', entry(2), 1, NOW)).toBe(true)
+    expect(await store.read('key', { now: NOW })).toBeUndefined()
+  })
+
+  it('does not guess when others have made too many steps to tell', async () => {
+    for (const when of ['before', 'after'] as const) {
+      const { folder, directory, store } = await openWithEntry()
+      interrupt(when, folder, { task: 'write', key: 'key', times: 70 })
+      await expect(store.write('key', entry(2), 1, NOW)).rejects.toMatchObject({ code: 'STORE_TIMEOUT' })
+      expect((await store.read('key', { now: NOW }))?.text).toMatch(/^other 7[12]$/)
+      expect(filesIn(directory)).toHaveLength(1)
+    }
+  })
+
+  it('loses when the key was swept and has come as far again', async () => {
+    const { folder, directory, store } = await openWithEntry(50)
+    replace(fs.promises, 'writeFile', async (...call) => {
+      await writeFile(...call)
+      for (const file of filesIn(directory))
+        if (!file.startsWith('temp')) fs.unlinkSync(join(directory, file))
+      runProcessSync('file', folder, { task: 'write', key: 'key', times: 1 })
+    })
+    expect(await store.write('key', { ...entry(51), text: 'mine' }, 50, NOW)).toBe(false)
+    expect(await store.read('key', { now: NOW })).toEqual({ ...entry(1), text: 'other 1' })
+  })
+
+  it('brings nothing back when the key was deleted and swept', async () => {
+    const { directory, store } = await openWithEntry()
+    replaceLink((existing, path) => {
+      replaceLink(linkSync)
+      for (const file of filesIn(directory))
+        if (!file.startsWith('temp')) fs.unlinkSync(join(directory, file))
+      linkSync(existing, path)
+    })
+    expect(await store.write('key', entry(2), 1, NOW)).toBe(false)
+    expect(await store.read('key', { now: NOW })).toBeUndefined()
+    expect(filesIn(directory)).toEqual([])
+  })
+})
+
+async function openWithEntry(version = 1) {
+  const folder = folders.make()
+  const directory = join(folder, 'files')
+  const store = fileStore(directory)
+  await store.write('key', entry(version), 0, NOW)
+  return { folder, directory, store }
+}
+
+function entry(version: number) {
+  return { version, text: `text ${version}`, expires: LATER }
+}
+
+/** Puts something before a system call, here and in the modules that have imported it. */
+function replace<Name extends keyof Target, Target>(target: Target, name: Name, value: Target[Name]): void {
+  target[name] = value
+  syncBuiltinESMExports()
+}
+
+function replaceLink(value: typeof linkSync): void {
+  replace(fs, 'linkSync', value)
+}

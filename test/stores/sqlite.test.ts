@@ -1,0 +1,115 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { afterAll, describe, expect, it } from 'vitest'
+import { sqliteStore } from '../../src/stores/sqlite.ts'
+import { storeSuite } from '../../src/testing/store-suite.ts'
+import { LATER, NOW, openBetterSqlite, temporaryFolders } from '../support/open-store.ts'
+import { processSuite } from '../support/store-processes.ts'
+
+const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
+const folders = temporaryFolders()
+const makePath = () => join(folders.make(), 'bins.db')
+const entry = { version: 1, text: 'text', expires: LATER }
+
+afterAll(() => folders.remove())
+
+describe('sqliteStore of a path', () => {
+  storeSuite(it, { open: () => sqliteStore(makePath()) })
+  processSuite(it, 'node:sqlite', folders.make)
+
+  it('is durable, unless it is in memory', async () => {
+    expect(sqliteStore(makePath()).durable).toBe(true)
+    expect(sqliteStore(':memory:').durable).toBe(false)
+  })
+
+  it('lets nobody else read its files', async () => {
+    const path = makePath()
+    const store = sqliteStore(path)
+    await store.write('key', entry, 0, NOW)
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) expect(modeOf(file)).toBe('600')
+    await store.close?.()
+  })
+
+  it('finds what an earlier store has written', async () => {
+    const path = makePath()
+    const first = sqliteStore(path)
+    await first.write('key', entry, 0, NOW)
+    await first.close?.()
+    const second = sqliteStore(path, { sync: 'full' })
+    expect(await second.read('key', { now: NOW })).toEqual(entry)
+    await second.close?.()
+  })
+
+  it('says what to do where this Node has no SQLite', () => {
+    const { getBuiltinModule } = process
+    process.getBuiltinModule = (() => undefined) as typeof getBuiltinModule
+    try {
+      expect(() => sqliteStore(makePath())).toThrow(/22\.13.*better-sqlite3.*fileStore/)
+      expect(() => sqliteStore(makePath())).toThrow(TypeError)
+    } finally {
+      process.getBuiltinModule = getBuiltinModule
+    }
+  })
+})
+
+describe('sqliteStore of a better-sqlite3 database', () => {
+  storeSuite(it, { open: () => sqliteStore(new Database(':memory:')) })
+  processSuite(it, 'better-sqlite3', folders.make)
+})
+
+describe('sqliteStore of a better-sqlite3 database with safe integers', () => {
+  storeSuite(it, { open: () => sqliteStore(new Database(':memory:').defaultSafeIntegers()) })
+})
+
+describe('sqliteStore of a database that was handed in', () => {
+  it('leaves it open', async () => {
+    const database = openBetterSqlite(makePath())
+    await sqliteStore(database).close?.()
+    expect(database.open).toBe(true)
+    database.close()
+  })
+
+  it('keeps tables apart', async () => {
+    const database = new DatabaseSync(':memory:')
+    const one = sqliteStore(database)
+    const other = sqliteStore(database, { table: 'Select' })
+    await one.write('key', entry, 0, NOW)
+    expect(await other.read('key', { now: NOW })).toBeUndefined()
+    await other.write('key', { ...entry, text: 'other' }, 0, NOW)
+    expect(await one.read('key', { now: NOW })).toEqual(entry)
+  })
+
+  it('writes a table that SQL users can read', async () => {
+    const database = new DatabaseSync(':memory:')
+    const store = sqliteStore(database)
+    await store.write('a', { version: 7, text: '{"a":1}', expires: LATER }, 0, NOW)
+    await store.write('b', { version: 8, text: '', expires: Infinity }, 0, NOW)
+    const rows = database.prepare('SELECT *, typeof(version) AS type FROM breadbin ORDER BY key').all()
+    expect(rows.map((row) => ({ ...row }))).toEqual([
+      { key: 'a', version: 7, expires: LATER, text: '{"a":1}', type: 'integer' },
+      { key: 'b', version: 8, expires: Number.MAX_SAFE_INTEGER, text: '', type: 'integer' },
+    ])
+  })
+
+  it('refuses a table name that is not a plain one', () => {
+    const database = new DatabaseSync(':memory:')
+    for (const table of ['', 'a b', 'a"b', 'a;', '1a', 'a\n', 'é', 'x'.repeat(64)]) {
+      expect(() => sqliteStore(database, { table })).toThrow(TypeError)
+    }
+  })
+
+  it('refuses a database in UTF-16, in which SQLite changes some characters', () => {
+    const database = new DatabaseSync(':memory:')
+    database.exec("PRAGMA encoding = 'UTF-16'")
+    expect(() => sqliteStore(database)).toThrow(TypeError)
+  })
+
+  it('refuses to change how it syncs', () => {
+    expect(() => sqliteStore(new DatabaseSync(':memory:'), { sync: 'full' })).toThrow(TypeError)
+  })
+})
+
+function modeOf(path: string): string {
+  return (statSync(path).mode & 0o777).toString(8)
+}

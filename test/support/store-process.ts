@@ -1,0 +1,60 @@
+/**
+ * One process on a shared store: `node store-process.ts <kind> <folder> <task> <key> <times>`.
+ * Run by `store-processes.ts`.
+ */
+import { writeSync } from 'node:fs'
+import { LATER, NOW, openStore } from './open-store.ts'
+
+const [kind = '', folder = '', task = '', key = '', times = ''] = process.argv.slice(2)
+const store = openStore(kind, folder)
+
+const tasks: Record<string, () => Promise<void>> = {
+  /** Opens and closes, so that opening can be raced. */
+  async open() {
+    await store.read(key, { now: NOW })
+  },
+
+  /** Adds 1 to the number under the key. */
+  async increment() {
+    while (!(await overwrite((text) => String(Number(text) + 1)))) {}
+  },
+
+  /** Writes over the key, and fails if somebody else does. */
+  async write() {
+    if (!(await overwrite((_, version) => `other ${version}`))) throw new Error('lost, with no rival about')
+  },
+
+  /** Deletes the key. */
+  async delete() {
+    await store.delete(key)
+  },
+
+  /** Writes over the key and prints the version as soon as that is acknowledged. */
+  async acknowledge() {
+    let written = 0
+    const isWritten = await overwrite((_, version) => {
+      written = version
+      return recordOf(version)
+    })
+    if (isWritten) writeSync(1, `${written}\n`)
+  },
+}
+
+for (let turn = 0; turn < Number(times); turn += 1) await tasks[task]?.()
+await store.close?.()
+
+function recordOf(version: number): string {
+  return `${version} `.repeat(500)
+}
+
+async function overwrite(next: (text: string, version: number) => string): Promise<boolean> {
+  const stored = await store.read(key, { now: NOW })
+  const expected = stored?.version ?? 0
+  const version = expected + 1
+  return store.write(
+    key,
+    { version, text: next(stored?.text ?? '0', version), expires: LATER },
+    expected,
+    NOW,
+  )
+}

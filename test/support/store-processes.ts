@@ -1,0 +1,89 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { expect, type it } from 'vitest'
+import { NOW, openStore } from './open-store.ts'
+
+const SCRIPT = fileURLToPath(new URL('./store-process.ts', import.meta.url))
+const SLOW_FILES = new URL('./slow-files.ts', import.meta.url).href
+const KILLS = 20
+
+/** What a process does to a key. */
+export interface Task {
+  readonly task: 'open' | 'increment' | 'write' | 'delete' | 'acknowledge'
+  readonly key: string
+  readonly times: number
+  /** Whether its file operations take random pauses. */
+  readonly slow?: boolean
+}
+
+/** Runs a task in another process, and waits for it without letting this one go on. */
+export function runProcessSync(kind: string, folder: string, task: Task): void {
+  const { status, stderr } = spawnSync(process.execPath, toArguments(kind, folder, task), {
+    encoding: 'utf8',
+  })
+  if (status !== 0) throw new Error(stderr)
+}
+
+/** Runs a task in several processes at once. */
+export async function runProcesses(kind: string, folder: string, task: Task, count: number): Promise<void> {
+  const children = Array.from({ length: count }, () => spawnProcess(kind, folder, task))
+  const codes = await Promise.all(children.map(async (child) => (await once(child, 'close'))[0]))
+  expect(codes).toEqual(codes.map(() => 0))
+}
+
+/** What must be true of a store that several processes share. */
+export function processSuite(test: typeof it, kind: string, makeFolder: () => string): void {
+  test('is opened by ten processes at once', { timeout: 60_000 }, async () => {
+    await runProcesses(kind, makeFolder(), { task: 'open', key: 'key', times: 1 }, 10)
+  })
+
+  test('counts to 80 in 8 processes', { timeout: 60_000 }, async () => {
+    const folder = makeFolder()
+    await runProcesses(kind, folder, { task: 'increment', key: 'counter', times: 10 }, 8)
+    expect(await readText(kind, folder, 'counter')).toBe('80')
+  })
+
+  test('loses no acknowledged write to kill -9, and tears none', { timeout: 120_000 }, async () => {
+    const folder = makeFolder()
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      const acknowledged = await killWriter(kind, folder, kill + 1)
+      const store = openStore(kind, folder)
+      const stored = await store.read('key', { now: NOW })
+      await store.close?.()
+      expect(stored?.version).toBeGreaterThanOrEqual(acknowledged)
+      expect(stored?.text).toBe(`${stored?.version} `.repeat(500))
+    }
+  })
+}
+
+/** Kills a writer after some acknowledged writes, and answers the last version that it acknowledged. */
+async function killWriter(kind: string, folder: string, after: number): Promise<number> {
+  const child = spawnProcess(kind, folder, { task: 'acknowledge', key: 'key', times: 1_000_000 })
+  let lines = 0
+  let last = 0
+  if (!child.stdout) throw new Error('no stdout')
+  for await (const line of createInterface(child.stdout)) {
+    last = Number(line)
+    lines += 1
+    if (lines === after) child.kill('SIGKILL')
+  }
+  return last
+}
+
+function spawnProcess(kind: string, folder: string, task: Task): ChildProcess {
+  return spawn(process.execPath, toArguments(kind, folder, task), { stdio: ['ignore', 'pipe', 'inherit'] })
+}
+
+function toArguments(kind: string, folder: string, { task, key, times, slow = false }: Task): string[] {
+  const flags = ['--disable-warning=ExperimentalWarning', ...(slow ? ['--import', SLOW_FILES] : [])]
+  return [...flags, SCRIPT, kind, folder, task, key, String(times)]
+}
+
+async function readText(kind: string, folder: string, key: string): Promise<string | undefined> {
+  const store = openStore(kind, folder)
+  const stored = await store.read(key, { now: NOW })
+  await store.close?.()
+  return stored?.text
+}
