@@ -5,6 +5,20 @@ import esbuild from 'rollup-plugin-esbuild'
 
 const stores = readdirSync('src/stores').filter((file) => file.endsWith('.ts'))
 const transpile = esbuild({ target: 'es2022', tsconfig: false })
+const minify = terser({ ecma: 2020, compress: { passes: 3 } })
+
+/** Leaves out what keeps device and server bins: a script file for pages that use cookies alone. */
+const cookiesOnly = {
+  name: 'cookies-only',
+  resolveId: (id) => (id === './local.ts' ? '\0nothing' : null),
+  load: (id) => (id === '\0nothing' ? 'export const openLocal = async () => undefined' : null),
+}
+
+const script = (file, plugins) => ({
+  input: 'src/script.ts',
+  output: { file, format: 'iife', name: 'breadbin', inlineDynamicImports: true, sourcemap: true },
+  plugins: [...plugins, nodeResolve({ browser: true }), transpile, minify],
+})
 
 export default [
   {
@@ -20,15 +34,6 @@ export default [
     output: { dir: 'dist', chunkFileNames: 'chunks/[name]-[hash].js', sourcemap: true },
     plugins: [transpile],
   },
-  {
-    input: 'src/script.ts',
-    output: {
-      file: 'dist/breadbin.min.js',
-      format: 'iife',
-      name: 'breadbin',
-      inlineDynamicImports: true,
-      sourcemap: true,
-    },
-    plugins: [nodeResolve({ browser: true }), transpile, terser({ ecma: 2020, compress: { passes: 2 } })],
-  },
+  script('dist/breadbin.min.js', []),
+  script('dist/breadbin.cookie.min.js', [cookiesOnly]),
 ]

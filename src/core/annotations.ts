@@ -13,8 +13,8 @@ const TYPES = new Map<unknown, (json: unknown) => boolean>([
 ])
 
 /**
- * Whether superjson can apply these annotations to this JSON: each type is known and fits what is at its path, each
- * path leads through plain JSON, and nothing is annotated twice. Takes time in proportion to their length.
+ * Whether superjson can apply these annotations to this JSON: each type is known and fits what is at its path, and no
+ * path leads through what has become a Set or Map, or becomes one twice. Takes time in proportion to their length.
  *
  * superjson itself checks none of it: `["typed-array", "Uint8Array"]` allocates what the JSON says.
  *
@@ -27,14 +27,11 @@ export function areAnnotations(json: unknown, values: unknown): boolean {
 }
 
 function annotate(annotated: Set<unknown>, json: unknown, annotation: readonly unknown[]): boolean {
-  const [type, children, ...rest] = annotation
-  if (rest.length > 0 || !TYPES.get(type)?.(json)) return false
-  if (
-    annotation.length === 2 &&
-    !((type === 'set' || type === 'map') && annotateIn(annotated, json, children))
-  ) {
-    return false
-  }
+  const [type, children] = annotation
+  if (annotation.length > 2 || !TYPES.get(type)?.(json)) return false
+  const hasChildren = annotation.length > 1
+  const mayHaveChildren = type === 'set' || type === 'map'
+  if (hasChildren && !(mayHaveChildren && annotateIn(annotated, json, children))) return false
   if (Array.isArray(json)) annotated.add(json)
   return true
 }

@@ -86,22 +86,23 @@ function copyArray(walk: Walk, value: readonly unknown[]): unknown[] {
   const copied: unknown[] = []
   for (let index = 0; index < value.length; index += 1) {
     const element = value[index]
-    if (element === undefined && !Object.hasOwn(value, index))
-      throw refusal(walk, 'a hole in an array', index)
+    const isHole = element === undefined && !Object.hasOwn(value, index)
+    if (isHole) throw refusal(walk, 'a hole in an array', index)
     copied.push(copyAt(walk, index, element))
   }
-  if (Object.keys(value).length > value.length)
-    throw refusal(walk, 'an array with properties would lose them')
+  const hasMore = Object.keys(value).length > value.length
+  if (hasMore) throw refusal(walk, 'a property of an array would be lost')
   return copied
 }
 
 function copyRecord(walk: Walk, value: Record<string, unknown>): Record<string, unknown> {
   const keys = Object.keys(value)
-  if (
-    Object.getOwnPropertyNames(value).length > keys.length ||
-    Object.getOwnPropertySymbols(value).length > 0
-  ) {
-    throw refusal(walk, 'a property that is not enumerable, or whose key is a symbol, would be lost')
+  // `Reflect.ownKeys` gives both at once, and takes four times as long.
+  if (Object.getOwnPropertyNames(value).length > keys.length) {
+    throw refusal(walk, 'a property that is not enumerable would be lost')
+  }
+  if (Object.getOwnPropertySymbols(value).length > 0) {
+    throw refusal(walk, 'a property whose key is a symbol would be lost')
   }
   const copied: Record<string, unknown> = {}
   for (const key of keys) {
@@ -114,7 +115,7 @@ function copyRecord(walk: Walk, value: Record<string, unknown>): Record<string, 
 
 function copyBuiltIn(walk: Walk, value: BuiltIn): BuiltIn {
   if (Reflect.ownKeys(value).length > 0)
-    throw refusal(walk, 'a built-in object with properties would lose them')
+    throw refusal(walk, 'a property of a Date, Map, Set or URL would be lost')
   annotate(walk)
   if (value instanceof Date) {
     if (Number.isNaN(value.getTime())) throw refusal(walk, 'an invalid Date')
@@ -122,7 +123,7 @@ function copyBuiltIn(walk: Walk, value: BuiltIn): BuiltIn {
   }
   if (value instanceof URL) {
     const copied = new URL(value)
-    // Setters can make one that does not: a URL with an opaque path, such as data:, loses spaces at its end.
+    // Setters can make one that does not: http://a/C| with the protocol file: (Node 20 and 24).
     if (copied.href !== value.href) throw refusal(walk, 'a URL that does not parse back to itself')
     return copied
   }

@@ -1,8 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { toText } from './data.ts'
-import { type Duration, toSeconds } from './duration.ts'
+import { check, checkKeys, checkPath, define, defineCookies, isName, NAME_RULE } from './define.ts'
+import type { Duration } from './duration.ts'
 import { BinsError } from './error.ts'
-import { MAX_COOKIE_AGE, MAX_NAME_BYTES } from './limits.ts'
 
 /** Where a bin is kept: one cookie, the server's store, or this device. */
 export type BinStorage = 'server' | 'cookie' | 'device'
@@ -183,143 +182,29 @@ export function defineBins<Schemas extends Record<string, unknown>, Defaults, Ot
   checkKeys('options', options, ['path', 'cookie', 'others'])
   const known = new Map<string, Definition>()
   for (const [name, bin] of Object.entries<BinOptions>(bins)) {
-    if (!isName(name)) throw new TypeError(`${JSON.stringify(name)} is no bin name: ${NAME_RULE}.`)
+    check(isName(name), JSON.stringify(name), NAME_RULE)
     known.set(name, define(name, bin))
   }
+  const { path = '/bins', cookie = {} } = options
   const others = options.others && define('others', options.others)
+  checkPath('path', path)
   return Object.freeze({
     names: Object.freeze([...known.keys()]),
     others,
-    path: checkPath('path', options.path ?? '/bins'),
-    cookie: Object.freeze(defineCookies(options.cookie ?? {})),
+    path,
+    cookie: Object.freeze(defineCookies(cookie)),
     knows: (name: string) => known.has(name) || (others !== undefined && isName(name)),
     find(name: string): Definition {
       const definition = known.get(name)
       if (definition) return definition
       if (others && isName(name)) return { ...others, name }
-      throw new BinsError('UNKNOWN_BIN', `No bin is called ${JSON.stringify(name)}; define it in defineBins().`, {
-        bin: name,
-      })
+      throw new BinsError(
+        'UNKNOWN_BIN',
+        `No bin is called ${JSON.stringify(name)}; define it in defineBins().`,
+        {
+          bin: name,
+        },
+      )
     },
   })
-}
-
-const NAME_RULE = `a name is a well-formed string of 1 to ${MAX_NAME_BYTES} UTF-8 bytes`
-
-function isName(name: unknown): name is string {
-  if (typeof name !== 'string' || name === '' || name.length > MAX_NAME_BYTES) return false
-  return name.isWellFormed() && new TextEncoder().encode(name).length <= MAX_NAME_BYTES
-}
-
-const BIN_OPTIONS = 'schema default storage store browser maxAge renew merge version migrate'.split(' ')
-
-function define(name: string, options: BinOptions): Definition {
-  const where = `bin ${JSON.stringify(name)}`
-  if (typeof options !== 'object' || options === null || '~standard' in options) {
-    throw new TypeError(`${where}: pass an options object, such as { schema }.`)
-  }
-  checkKeys(where, options, BIN_OPTIONS)
-  const storage = oneOf(where, 'storage', options.storage ?? 'server', ['server', 'cookie', 'device'])
-  const maxAge = options.maxAge ?? '30d'
-  const definition: Definition = {
-    name,
-    schema: checkSchema(where, options.schema),
-    hasDefault: options.default !== undefined,
-    default: options.default,
-    storage,
-    store: options.store ?? 'default',
-    browser: oneOf(where, 'browser', options.browser ?? (storage === 'server' ? 'none' : 'write'), [
-      'write',
-      'read',
-      'none',
-    ]),
-    maxAge: maxAge === 'session' ? maxAge : toSeconds(maxAge, `${where}: maxAge`),
-    renew: oneOf(where, 'renew', options.renew ?? 'write', ['write', 'never']),
-    merge: checkMerge(where, options.merge ?? 'latest'),
-    version: options.version ?? 1,
-    migrate: options.migrate,
-  }
-  checkTogether(where, definition)
-  checkDefault(where, definition)
-  return definition
-}
-
-function checkDefault(where: string, definition: Definition): void {
-  if (!definition.hasDefault) return
-  try {
-    toText(definition, definition.default)
-  } catch (cause) {
-    throw new TypeError(`${where}: default: the schema or the codec refuses it.`, { cause })
-  }
-}
-
-function checkTogether(where: string, { storage, browser, store, maxAge, version, migrate }: Definition): void {
-  if (storage === 'device' && browser !== 'write') {
-    throw new TypeError(`${where}: a device bin belongs to the browser; leave out browser: '${browser}'.`)
-  }
-  if (storage !== 'server' && store !== 'default') {
-    throw new TypeError(`${where}: only a server bin has a store; leave out store or use storage: 'server'.`)
-  }
-  if (storage === 'cookie' && maxAge !== 'session' && maxAge > MAX_COOKIE_AGE) {
-    throw new TypeError(`${where}: maxAge: browsers keep a cookie for 400 days at most; pass '400d' or less.`)
-  }
-  if (!Number.isSafeInteger(version) || version < 1) {
-    throw new TypeError(`${where}: version: pass a whole number from 1.`)
-  }
-  if (migrate !== undefined && typeof migrate !== 'function') {
-    throw new TypeError(`${where}: migrate: pass a function (data, version) => data.`)
-  }
-}
-
-function checkSchema(where: string, schema: unknown): StandardSchemaV1 | undefined {
-  if (schema === undefined) return undefined
-  // A schema is an object or, in arktype, a function; the property is what makes it a Standard Schema (v1).
-  if ((typeof schema === 'object' || typeof schema === 'function') && schema !== null && '~standard' in schema) {
-    return schema as StandardSchemaV1
-  }
-  throw new TypeError(`${where}: schema: pass a Standard Schema, such as one of zod, valibot or arktype.`)
-}
-
-function checkMerge(where: string, merge: Definition['merge']): Definition['merge'] {
-  if (typeof merge === 'function') return merge
-  return oneOf<'latest' | 'server' | 'fields'>(where, 'merge', merge, ['latest', 'server', 'fields'])
-}
-
-function defineCookies(options: CookieOptions): Definitions['cookie'] {
-  checkKeys('cookie', options, ['prefix', 'domain', 'path', 'sameSite'])
-  const prefix = options.prefix ?? 'bb'
-  if (!/^[A-Za-z0-9]{1,16}$/.test(prefix)) {
-    throw new TypeError(`cookie.prefix: pass 1 to 16 characters out of A–Z, a–z and 0–9.`)
-  }
-  if (options.domain !== undefined && !/^[A-Za-z0-9.-]+$/.test(options.domain)) {
-    throw new TypeError(`cookie.domain: pass a host name such as 'example.org'.`)
-  }
-  return {
-    prefix,
-    ...(options.domain === undefined ? {} : { domain: options.domain }),
-    path: checkPath('cookie.path', options.path ?? '/'),
-    sameSite: oneOf('cookie', 'sameSite', options.sameSite ?? 'lax', ['lax', 'strict']),
-  }
-}
-
-function checkPath(option: string, path: string): string {
-  if (/^\/[\w./~-]*$/.test(path)) return path
-  throw new TypeError(`${option}: pass an absolute path such as '/bins'.`)
-}
-
-function checkKeys(where: string, options: object, allowed: readonly string[]): void {
-  for (const key of Object.keys(options)) {
-    if (allowed.includes(key)) continue
-    throw new TypeError(`${where}: there is no option ${JSON.stringify(key)}; there are ${allowed.join(', ')}.`)
-  }
-}
-
-function oneOf<Value extends string>(
-  where: string,
-  option: string,
-  value: Value,
-  allowed: readonly Value[],
-): Value {
-  if (allowed.includes(value)) return value
-  throw new TypeError(`${where}: ${option}: pass one of ${allowed.map((word) => `'${word}'`).join(', ')}.`)
 }

@@ -64,6 +64,16 @@ describe('fileStore', () => {
     expect(filesIn(directory)).toEqual([])
   })
 
+  it('shows nothing of a deletion to those whose clock is behind', async () => {
+    const store = fileStore(folders.make())
+    const now = Date.now() - 60_000
+    await store.write('key', { ...entry(1), expires: now + HOUR }, 0, now)
+    await store.delete('key')
+    expect(await store.read('key', { now })).toBeUndefined()
+    expect(await store.versions?.(['key'], now)).toEqual(new Map())
+    expect(await store.write('key', { ...entry(2), expires: now + HOUR }, 0, now)).toBe(true)
+  })
+
   it('does not sweep what expired less than an hour ago', async () => {
     const store = fileStore(folders.make())
     await store.write('key', entry(1), 0, NOW)

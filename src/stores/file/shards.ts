@@ -14,6 +14,8 @@ import { parseSlot, type Slot } from './slot.ts'
  * miss a slot that is replaced meanwhile.
  */
 export interface Shards {
+  /** A slot; `undefined` if there is none of this generation. */
+  read(name: string, generation: number): Slot | undefined
   /** The slot of the highest generation. */
   latest(name: string): Slot | undefined
   /** The generations that there are slots of, ascending. */
@@ -53,16 +55,22 @@ export function openShards(directory: string): Shards {
     return found.sort((one, other) => one - other)
   }
 
+  function read(name: string, generation: number): Slot | undefined {
+    const path = pathOf(name, generation)
+    const content = readIfThere(path)
+    return content === undefined ? undefined : parse(content, generation, path)
+  }
+
   return {
+    read,
     generations,
 
     latest(name) {
       for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
         const generation = generations(name).at(-1)
         if (generation === undefined) return undefined
-        const path = pathOf(name, generation)
-        const content = readIfThere(path)
-        if (content !== undefined) return parse(content, generation, path)
+        const slot = read(name, generation)
+        if (slot) return slot
       }
       throw new BinsError(
         'STORE_TIMEOUT',

@@ -14,13 +14,17 @@ import { followSlot, formatSlot, isSameSlot, nonceOf, type Slot, type SlotEntry 
  * winner unlinks the lower slots, **lowest first**.
  *
  * The trap is a writer that looks at generation g, sleeps, and links g + 1 after others have linked g + 1 and g + 2 and
- * unlinked g + 1 again. So a slot carries the nonces of the generations before it, and a writer looks once more after
- * linking. Its own nonce is in the highest slot's chain: won. Another's is: lost. Too many steps ago to be in the
- * chain: unknown, which it says. And if its own slot is the highest, the slot it started from must still be there:
- * only a writer of a higher slot unlinks that, or the removal of a key that is long dead.
+ * unlinked g + 1 again. So a writer looks once more after it has linked:
+ *
+ * 1. Slot g is still there, and not another late writer's of that name: won. A g + 1 before this one would have been
+ *    unlinked after g.
+ * 2. Slot g has gone, and the highest slot is not this one: others have gone on from here, or it was late. Each slot
+ *    carries the nonces of the generations before it, so the highest tells whose g + 1 it came from. Won, lost, or too
+ *    long ago to tell, and then the writer says that.
+ * 3. Slot g has gone, and the highest slot is this one: lost. Only the removal of a key that is long dead does that.
  *
  * After a removal, generations start again at 1. To be confused by that, a writer would have to sleep between two
- * system calls for as long as the removal waits; the last rule finds even that one.
+ * system calls for as long as the removal waits, and rule 3 finds even that one.
  */
 export interface Slots {
   /** The present slot of a key, a deletion included. */
@@ -34,10 +38,10 @@ export interface Slots {
    */
   step(previous: Slot | undefined, entry: SlotEntry): Promise<boolean>
   /**
-   * Forgets a key. Only for one that was deleted or has expired so long ago that nobody can still be about to make a
-   * step from when it was alive.
+   * Forgets a key up to this slot. Only for one that was deleted or has expired so long ago that nobody can still be
+   * about to make a step from when it was alive.
    *
-   * @returns `false` if the key has made another step, or somebody else has removed it.
+   * @returns `false` if somebody else was faster.
    */
   remove(slot: Slot): boolean
   /** All present slots in the order of their hashes, from the one after `hash` on; `''` = from the first. */
@@ -59,19 +63,16 @@ export function openSlots(directory: string): Slots {
     if (!isSameSlot(shards.latest(name), previous)) return false
     const generation = (previous?.generation ?? 0) + 1
     if (!shards.link(file, name, generation)) return false
+    if (previous && isSameSlot(shards.read(name, previous.generation), previous)) return true
     const highest = shards.latest(name)
     const winner = highest && nonceOf(highest, generation)
-    if (winner === nonce && (highest?.generation !== generation || isThere(name, previous))) return true
+    if (winner === nonce && (!previous || highest?.generation !== generation)) return true
     shards.unlink(name, generation)
     if (winner !== undefined) return false
     throw new BinsError(
       'STORE_TIMEOUT',
       'Others wrote the record so often meanwhile that it is unknown whether this write took place; read it again.',
     )
-  }
-
-  function isThere(name: string, slot: Slot | undefined): boolean {
-    return !slot || shards.generations(name).includes(slot.generation)
   }
 
   return {
@@ -96,10 +97,11 @@ export function openSlots(directory: string): Slots {
 
     remove(slot) {
       const name = hashKey(slot.key)
-      if (!isSameSlot(shards.latest(name), slot)) return false
-      // The highest comes last, and whoever unlinks that has removed the key.
       let isRemoved = false
-      for (const generation of shards.generations(name)) isRemoved = shards.unlink(name, generation)
+      for (const generation of shards.generations(name)) {
+        // This slot comes last, and whoever unlinks it has removed the key. What is higher is a new life.
+        if (generation <= slot.generation) isRemoved = shards.unlink(name, generation)
+      }
       return isRemoved
     },
 

@@ -8,11 +8,12 @@ import { LATER, NOW, temporaryFolders } from '../../support/open-store.ts'
 import { runProcesses, runProcessSync, type Task } from '../../support/store-processes.ts'
 
 const folders = temporaryFolders()
-const { linkSync } = fs
+const { linkSync, readFileSync } = fs
 const { unlink, writeFile } = fs.promises
 
 afterEach(() => {
   replaceLink(linkSync)
+  replace(fs, 'readFileSync', readFileSync)
   replace(fs.promises, 'unlink', unlink)
   replace(fs.promises, 'writeFile', writeFile)
 })
@@ -78,6 +79,21 @@ describe('the slots of a fileStore', () => {
     }
     const [, , temporary] = steps
     expect(steps).toEqual(['sync file', 'link', temporary, 'unlink .1', 'sync directory'])
+  })
+
+  it('does not remove what others create over a dead entry while it is swept', async () => {
+    const folder = folders.make()
+    const store = fileStore(join(folder, 'files'))
+    const [longAgo, dead] = [NOW - 10 * 3_600_000, NOW - 5 * 3_600_000]
+    await store.write('key', { ...entry(50), expires: dead }, 0, longAgo)
+    replace(fs, 'readFileSync', ((...call: Parameters<typeof readFileSync>) => {
+      replace(fs, 'readFileSync', readFileSync)
+      const content = readFileSync(...call)
+      runProcessSync('file', folder, { task: 'write', key: 'key', times: 1 })
+      return content
+    }) as typeof readFileSync)
+    await store.sweep(NOW, 100)
+    expect(await store.read('key', { now: NOW })).toEqual({ ...entry(1), text: 'other 1' })
   })
 
   it('leaves no file behind when a write fails', async () => {

@@ -1,0 +1,139 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { utf8Length } from './cookie.ts'
+import { toText } from './data.ts'
+import type { BinOptions, CookieOptions, Definition, Definitions } from './definition.ts'
+import { toSeconds } from './duration.ts'
+import { MAX_COOKIE_AGE, MAX_NAME_BYTES } from './limits.ts'
+
+/** What a bin's name must be. */
+export const NAME_RULE = `a bin's name is a well-formed string of 1 to ${MAX_NAME_BYTES} UTF-8 bytes`
+
+const BIN_OPTIONS = 'schema default storage store browser maxAge renew merge version migrate'.split(' ')
+
+/** Whether a string can be the name of a bin. */
+export function isName(name: string): boolean {
+  return (
+    name !== '' && name.length <= MAX_NAME_BYTES && name.isWellFormed() && utf8Length(name) <= MAX_NAME_BYTES
+  )
+}
+
+/**
+ * Fills in the defaults of a bin's options.
+ *
+ * @throws TypeError for what cannot work.
+ */
+export function define(name: string, options: BinOptions): Definition {
+  const where = `bin ${JSON.stringify(name)}`
+  check(
+    typeof options === 'object' && options !== null && !('~standard' in options),
+    where,
+    'pass { schema, … }',
+  )
+  checkKeys(where, options, BIN_OPTIONS)
+  const { schema, storage = 'server', store = 'default', maxAge = '30d', renew = 'write' } = options
+  const {
+    browser = storage === 'server' ? 'none' : 'write',
+    merge = 'latest',
+    version = 1,
+    migrate,
+  } = options
+  oneOf(where, 'storage', storage, ['server', 'cookie', 'device'])
+  oneOf(where, 'browser', browser, ['write', 'read', 'none'])
+  oneOf(where, 'renew', renew, ['write', 'never'])
+  if (typeof merge !== 'function') oneOf(where, 'merge', merge, ['latest', 'server', 'fields'])
+  const definition: Definition = {
+    name,
+    schema: toSchema(where, schema),
+    hasDefault: options.default !== undefined,
+    default: options.default,
+    storage,
+    store,
+    browser,
+    maxAge: maxAge === 'session' ? maxAge : toSeconds(maxAge, `${where}: maxAge`),
+    renew,
+    merge,
+    version,
+    migrate,
+  }
+  checkTogether(where, definition)
+  return definition
+}
+
+/** Fills in the defaults of the cookies' options. */
+export function defineCookies(options: CookieOptions): Definitions['cookie'] {
+  checkKeys('cookie', options, ['prefix', 'domain', 'path', 'sameSite'])
+  const { prefix = 'bb', domain, path = '/', sameSite = 'lax' } = options
+  check(
+    /^[A-Za-z0-9]{1,16}$/.test(prefix),
+    'cookie.prefix',
+    'pass 1 to 16 characters out of A–Z, a–z and 0–9',
+  )
+  check(
+    domain === undefined || /^[\w.-]+$/.test(domain),
+    'cookie.domain',
+    "pass a host name such as 'example.org'",
+  )
+  oneOf('cookie', 'sameSite', sameSite, ['lax', 'strict'])
+  checkPath('cookie.path', path)
+  return { prefix, path, sameSite, ...(domain === undefined ? {} : { domain }) }
+}
+
+/** Refuses what is no absolute path. */
+export function checkPath(where: string, path: string): void {
+  check(/^\/[\w./~-]*$/.test(path), where, "pass an absolute path such as '/bins'")
+}
+
+/** Refuses options that there are not: a misspelt one would go unnoticed. */
+export function checkKeys(where: string, options: object, allowed: readonly string[]): void {
+  for (const key of Object.keys(options)) {
+    check(
+      allowed.includes(key),
+      where,
+      `there is no option ${JSON.stringify(key)}, only ${allowed.join(', ')}`,
+    )
+  }
+}
+
+/** Refuses a definition, saying where and what to do. */
+export function check(isGood: boolean, where: string, advice: string): asserts isGood {
+  if (!isGood) throw new TypeError(`${where}: ${advice}.`)
+}
+
+function oneOf(where: string, option: string, value: string, allowed: readonly string[]): void {
+  check(allowed.includes(value), `${where}: ${option}`, `pass one of '${allowed.join("', '")}'`)
+}
+
+function toSchema(where: string, schema: unknown): StandardSchemaV1 | undefined {
+  if (schema === undefined) return undefined
+  const isObject = (typeof schema === 'object' && schema !== null) || typeof schema === 'function'
+  check(
+    isObject && '~standard' in schema,
+    `${where}: schema`,
+    'pass a Standard Schema, as of zod, valibot or arktype',
+  )
+  // The property is what makes it a Standard Schema; in arktype it is that of a function.
+  return schema as unknown as StandardSchemaV1
+}
+
+function checkTogether(where: string, definition: Definition): void {
+  const { storage, browser, store, maxAge, version, migrate, hasDefault } = definition
+  check(
+    storage !== 'device' || browser === 'write',
+    where,
+    "a device bin is the browser's: leave out browser",
+  )
+  check(storage === 'server' || store === 'default', where, 'only a server bin has a store: leave out store')
+  check(
+    storage !== 'cookie' || maxAge === 'session' || maxAge <= MAX_COOKIE_AGE,
+    `${where}: maxAge`,
+    "browsers keep a cookie for 400 days at most: pass '400d' or less",
+  )
+  check(Number.isSafeInteger(version) && version > 0, `${where}: version`, 'pass a whole number from 1')
+  check(migrate === undefined || typeof migrate === 'function', `${where}: migrate`, 'pass a function')
+  if (!hasDefault) return
+  try {
+    toText(definition, definition.default)
+  } catch (cause) {
+    throw new TypeError(`${where}: default: the schema or the codec refuses it.`, { cause })
+  }
+}

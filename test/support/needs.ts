@@ -1,0 +1,60 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { it } from 'vitest'
+
+/** A program that some tests cannot do without. */
+interface Program {
+  /** What its executable may be called. */
+  readonly names: readonly string[]
+  /** How to get it. */
+  readonly install: string
+  /** Tells whether an executable will do. Default: any. */
+  readonly suits?: (path: string) => boolean
+}
+
+const PROGRAMS = {
+  chromium: {
+    names: ['chromium', 'chromium-browser', 'google-chrome'],
+    install: 'sudo apt-get install chromium',
+  },
+  'node 20': {
+    names: ['node', 'nodejs'],
+    install: 'install Node 20.19 or newer, but older than 22, and put it into PATH',
+    suits: isNode20,
+  },
+} satisfies Record<string, Program>
+
+/**
+ * Finds a program in PATH. Where it is missing, a skipped test takes the place of those that need it, named after what
+ * is missing and how to install it; the run's last lines repeat that.
+ *
+ * ```ts
+ * const chromium = needs('chromium')
+ * if (chromium) describe('cookies in Chromium', () => { … })
+ * ```
+ *
+ * @returns Path of the executable, or `undefined`.
+ */
+export function needs(name: keyof typeof PROGRAMS): string | undefined {
+  const program: Program = PROGRAMS[name]
+  const path = findExecutable(program)
+  if (!path) it.skip(`needs ${name}: ${program.install}`)
+  return path
+}
+
+function findExecutable({ names, suits }: Program): string | undefined {
+  // npm puts the project's own programs, such as a newer Node, before the machine's.
+  const folders = (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter((folder) => !folder.includes('node_modules'))
+  const paths = names.flatMap((name) => folders.map((folder) => join(folder, name)))
+  return paths.find((path) => existsSync(path) && (suits?.(path) ?? true))
+}
+
+function isNode20(path: string): boolean {
+  const [major = 0, minor = 0] = execFileSync(path, ['-p', 'process.versions.node'], { encoding: 'utf8' })
+    .split('.')
+    .map(Number)
+  return (major === 20 && minor >= 19) || major === 21
+}
