@@ -6,9 +6,10 @@ import { BinsError } from '../core/error.ts'
 import type { OnEvent } from '../core/event.ts'
 import { MAX_BIN_BYTES } from '../core/limits.ts'
 import { type KeptText, openReader } from '../core/reader.ts'
+import type { SyncProblem } from './endpoint.ts'
 import type { Local } from './local.ts'
 import { openPageCookies } from './storages/cookie.ts'
-import type { SyncProblem, SyncResult } from './sync.ts'
+import type { SyncResult } from './sync.ts'
 
 /** Options of {@link openBins}. */
 export interface ClientOptions {
@@ -55,7 +56,9 @@ export interface ClientBins<D extends Definitions = Definitions> extends Bins<D>
    */
   sync(): Promise<SyncResult>
   /** The last edit of a server bin that the server refused, with its reasons. */
-  rejected(name: BinName<D>): { readonly data: unknown; readonly issues: ReadonlyArray<{ message: string }> } | undefined
+  rejected(
+    name: BinName<D>,
+  ): { readonly data: unknown; readonly issues: ReadonlyArray<{ message: string }> } | undefined
   /** Makes the refused edit once more. */
   retry(name: BinName<D>): Promise<void>
   /** Gives the refused edit up. */
@@ -97,7 +100,18 @@ export async function openBins<D extends Definitions>(
       tell()
     }
     const send = options.fetch ?? globalThis.fetch.bind(globalThis)
-    return open({ definitions, cookies, fetch: send, wait, clock, random, timer, onEvent, onChange, onStatus: tell })
+    return open({
+      definitions,
+      cookies,
+      fetch: send,
+      wait,
+      clock,
+      random,
+      timer,
+      onEvent,
+      onChange,
+      onStatus: tell,
+    })
   }
 
   function find(definition: Definition): KeptText | undefined {
@@ -122,7 +136,9 @@ export async function openBins<D extends Definitions>(
     if (isClosed) throw new BinsError('CLOSED', 'These bins were closed.')
     const definition = definitions.find(name)
     if (definition.browser !== 'write') {
-      throw new BinsError('READ_ONLY', `Bin ${JSON.stringify(name)} can be changed by the server only.`, { bin: name })
+      throw new BinsError('READ_ONLY', `Bin ${JSON.stringify(name)} can be changed by the server only.`, {
+        bin: name,
+      })
     }
     if (reader.isOutdated(name)) {
       throw new BinsError(
@@ -141,7 +157,11 @@ export async function openBins<D extends Definitions>(
     return { text, version: definition.version }
   }
 
-  function edit(definition: Definition, compute: (kept: BinText | undefined) => BinText | undefined, strict: boolean) {
+  function edit(
+    definition: Definition,
+    compute: (kept: BinText | undefined) => BinText | undefined,
+    strict: boolean,
+  ) {
     if (definition.storage === 'cookie') {
       cookies.set(definition, compute(cookies.find(definition))?.text ?? null)
       reader.changed(definition.name)
@@ -156,7 +176,9 @@ export async function openBins<D extends Definitions>(
     await local?.flush()
     const [bin] = cookies.unkept
     if (bin === undefined) return
-    throw new BinsError('NOT_KEPT', `The browser does not keep the cookie of bin ${JSON.stringify(bin)}.`, { bin })
+    throw new BinsError('NOT_KEPT', `The browser does not keep the cookie of bin ${JSON.stringify(bin)}.`, {
+      bin,
+    })
   }
 
   return {
@@ -179,7 +201,8 @@ export async function openBins<D extends Definitions>(
       const compute = (kept: BinText | undefined) =>
         // The reader's data went through the bin's schema.
         textFor(definition, change(reader.read(definition, kept && { ...kept, trusted: true }) as never))
-      if (definition.storage === 'cookie') await withLock(definitions, name, () => edit(definition, compute, true))
+      if (definition.storage === 'cookie')
+        await withLock(definitions, name, () => edit(definition, compute, true))
       else await edit(definition, compute, true)
       return reader.get(name) as never
     },

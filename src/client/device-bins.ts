@@ -44,7 +44,12 @@ export async function openDeviceBins({
     initial: parse(await rows.load(PREFIX)),
     apply: applyEdit,
     transact: async (step) =>
-      parse(await rows.change(PREFIX, (all) => new Map([...step(parse(all))].map(([name, row]) => [PREFIX + name, row])))),
+      parse(
+        await rows.change(
+          PREFIX,
+          (all) => new Map([...step(parse(all))].map(([name, row]) => [PREFIX + name, row])),
+        ),
+      ),
     onChange,
   })
 

@@ -106,7 +106,8 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   }
 
   return {
-    find: (definition) => (definition.storage === 'device' ? device.find(definition) : replica.find(definition)),
+    find: (definition) =>
+      definition.storage === 'device' ? device.find(definition) : replica.find(definition),
 
     edit(edit) {
       const { storage, maxAge } = edit.definition
@@ -148,7 +149,8 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
         phase: sync.phase,
         pending: count,
         oldestPendingMs: oldestMs,
-        storage: failure === undefined ? { kind: 'indexeddb' } : { kind: 'memory', reason: reasonOf(failure) },
+        storage:
+          failure === undefined ? { kind: 'indexeddb' } : { kind: 'memory', reason: reasonOf(failure) },
         lastSyncedAt: sync.lastSyncedAt,
         problem: sync.problem,
       }
@@ -210,5 +212,7 @@ function reasonOf(failure: unknown): string {
 
 /** `crypto.randomUUID` is missing on insecure origins; `getRandomValues` is not. */
 function newId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) =>
+    byte.toString(16).padStart(2, '0'),
+  ).join('')
 }

@@ -1,12 +1,11 @@
+import { absorb, type Outcome } from '../core/absorb.ts'
 import type { BinText } from '../core/data.ts'
 import type { Definition, Definitions } from '../core/definition.ts'
 import { mergeTexts } from '../core/merge.ts'
 import {
-  absorb,
   adopt,
   EMPTY_ROW,
   edit,
-  type Outcome,
   offer,
   pendingOf,
   type RejectedEdit,
@@ -134,7 +133,8 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
       const before = parse(all, owner)
       const next = step(before)
       const changes = new Map<string, unknown>()
-      for (const [bin, row] of next.rows) if (before.rows.get(bin) !== row) changes.set(`${prefix}${bin}`, row)
+      for (const [bin, row] of next.rows)
+        if (before.rows.get(bin) !== row) changes.set(`${prefix}${bin}`, row)
       for (const key of all.keys()) {
         const isOurs = key === prefix || isRow(all.get(key))
         if (isOurs && key !== prefix && !next.rows.has(key.slice(prefix.length))) changes.set(key, undefined)
@@ -233,7 +233,9 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
     async forget(before) {
       await queue.change(({ rows: all, meta }) => {
         const kept = [...all].filter(([, { op }]) => op && op.at > before)
-        const renewed = kept.map(([bin, { op }]) => [bin, { ...EMPTY_ROW, op: op && { ...op, from: null } }] as const)
+        const renewed = kept.map(
+          ([bin, { op }]) => [bin, { ...EMPTY_ROW, op: op && { ...op, from: null } }] as const,
+        )
         // Only rows with an op were kept.
         return { meta: { ...meta, cursors: {} }, rows: new Map(renewed) as Replica['rows'] }
       })
@@ -287,11 +289,11 @@ function prefixOf(tag: string): string {
 }
 
 function isRow(value: unknown): value is ReplicaRow {
-  return isObject(value) && value['v'] === 1 && Array.isArray(value['sent'])
+  return isObject(value) && value.v === 1 && Array.isArray(value.sent)
 }
 
 function isMeta(value: unknown): value is ReplicaMeta {
-  return isObject(value) && value['v'] === 1 && typeof value['client'] === 'string'
+  return isObject(value) && value.v === 1 && typeof value.client === 'string'
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,8 +1,9 @@
+import type { Outcome } from '../core/absorb.ts'
 import { BinsError } from '../core/error.ts'
 import { type OnEvent, report } from '../core/event.ts'
 import { MAX_OPS, MAX_SYNC_BYTES } from '../core/limits.ts'
-import type { Outcome } from '../core/replica.ts'
 import { PROTOCOL, type SyncAnswer, type SyncRequest } from '../core/wire.ts'
+import { type EndpointOptions, isRecord, openEndpoint, Refusal, type SyncProblem } from './endpoint.ts'
 import type { ClientReplica, Offer } from './replica.ts'
 
 /** What became of edits in a sync: names of bins. */
@@ -16,9 +17,6 @@ export interface SyncResult {
   /** Refused; kept as rejected drafts. */
   rejected: string[]
 }
-
-/** What keeps a sync from succeeding. */
-export type SyncProblem = 'offline' | 'unavailable' | 'auth' | 'outdated' | 'cookies-blocked'
 
 /** The exchange of edits and changes with the server. */
 export interface Sync {
@@ -43,25 +41,19 @@ export interface Sync {
 }
 
 /** Circumstances of {@link openSync}. */
-export interface SyncOptions {
+export interface SyncOptions extends EndpointOptions {
   /** The replica to sync. */
   readonly replica: ClientReplica
   /** Stores to pull from, in which the browser may see bins. */
   readonly stores: readonly string[]
-  /** Path of the sync endpoint. */
-  readonly path: string
   /** Tag of the visitor that the cookies speak of; `null` = none. */
   readonly visitorTag: () => string | null
   /** The record of a `clear` that the server has not heard of. */
   readonly clearance: Clearance
-  /** Sends a request. */
-  readonly fetch: typeof globalThis.fetch
   /** The present, in ms since the Unix epoch. */
   readonly clock: () => number
   /** A number from 0 to 1, for jitter. */
   readonly random: () => number
-  /** Calls back after some ms; what it returns takes the call back. */
-  readonly timer: (run: () => void, ms: number) => () => void
   /** Receives what an owner may want to log. */
   readonly onEvent: OnEvent | undefined
   /** Told after each change of phase or problem. */
@@ -78,32 +70,19 @@ export interface Clearance {
   set(tag: string, isPending: boolean): Promise<void>
 }
 
-/** The server cannot be reached, or does not want us. */
-class Refusal extends Error {
-  readonly problem: SyncProblem
-  readonly retryMs: number | undefined
-
-  constructor(problem: SyncProblem, options: { cause?: unknown; retryMs?: number | undefined } = {}) {
-    super(problem, { cause: options.cause })
-    this.problem = problem
-    this.retryMs = options.retryMs
-  }
-}
-
 /** How long a burst of edits is collected, in ms. */
 const SOON_MS = 50
 /** The first delay after a failure, in ms; it doubles each time. */
 const FIRST_RETRY_MS = 1_000
 /** The longest delay, in ms. */
 const LAST_RETRY_MS = 60_000
-/** How long an answer may take, in ms. */
-const ANSWER_MS = 30_000
 /** How often one sync may have to start over, because its owner has changed or more is to be sent. */
 const MAX_ROUNDS = 20
 
 /** Opens the sync of a replica. Sends nothing before it is asked. */
 export function openSync(options: SyncOptions): Sync {
-  const { replica, stores, path, visitorTag, clearance, clock, random, timer, onEvent, onStatus } = options
+  const { replica, stores, visitorTag, clearance, clock, random, timer, onEvent, onStatus } = options
+  const endpoint = openEndpoint(options)
   let phase: Sync['phase'] = 'idle'
   let problem: SyncProblem | undefined
   let lastSyncedAt: number | undefined
@@ -132,11 +111,13 @@ export function openSync(options: SyncOptions): Sync {
     }
     cancel()
     moveTo('syncing')
-    running = exchangeAll().then(succeeded, failed).finally(() => {
-      running = undefined
-      if (isWanted) schedule(SOON_MS)
-      isWanted = false
-    })
+    running = exchangeAll()
+      .then(succeeded, failed)
+      .finally(() => {
+        running = undefined
+        if (isWanted) schedule(SOON_MS)
+        isWanted = false
+      })
     return running
   }
 
@@ -151,7 +132,8 @@ export function openSync(options: SyncOptions): Sync {
   function failed(cause: unknown): never {
     const refusal = cause instanceof Refusal ? cause : new Refusal('offline', { cause })
     report(onEvent, { type: 'sync-failed', cause: refusal.cause ?? refusal })
-    const isPaused = refusal.problem !== 'offline' && refusal.problem !== 'unavailable'
+    // Trying again by itself changes nothing about who is logged in, or what the browser allows.
+    const isPaused = refusal.problem === 'auth' || refusal.problem === 'cookies-blocked'
     if (!isPaused) {
       // Full jitter: after an outage, clients must not come back all at once.
       const ceiling = Math.min(FIRST_RETRY_MS * 2 ** failures, LAST_RETRY_MS)
@@ -159,9 +141,13 @@ export function openSync(options: SyncOptions): Sync {
       schedule(refusal.retryMs ?? random() * ceiling)
     }
     moveTo(isPaused ? 'paused' : 'waiting', refusal.problem)
-    throw new BinsError('SYNC_FAILED', `The bins could not be synced (${refusal.problem}); the edits are kept.`, {
-      cause: refusal,
-    })
+    throw new BinsError(
+      'SYNC_FAILED',
+      `The bins could not be synced (${refusal.problem}); the edits are kept.`,
+      {
+        cause: refusal,
+      },
+    )
   }
 
   async function exchangeAll(): Promise<SyncResult> {
@@ -174,7 +160,7 @@ export function openSync(options: SyncOptions): Sync {
       await followOwner()
       const offered = await replica.offer({ maxOps, maxBytes: MAX_SYNC_BYTES * 0.75 })
       if (replica.tag === '' && offered.ops.size === 0) return result
-      const response = await send('sync', toRequest(offered))
+      const response = await endpoint.send('sync', toRequest(offered))
       if (response.status === 409) {
         await leaveOwner(response)
         continue
@@ -183,7 +169,7 @@ export function openSync(options: SyncOptions): Sync {
         maxOps = Math.ceil(maxOps / 2)
         continue
       }
-      const answer = await readAnswer(response)
+      const answer = await endpoint.readAnswer(response)
       if (answer.minted) {
         mints += 1
         if (mints > 1 && visitorTag() === null) throw new Refusal('cookies-blocked')
@@ -224,7 +210,7 @@ export function openSync(options: SyncOptions): Sync {
   /** The server says that we are somebody else than our cookie says: it has forgotten the visitor, or the cookie is new. */
   async function leaveOwner(response: Response): Promise<void> {
     const body: unknown = await response.json().catch(() => undefined)
-    const tag = isRecord(body) ? body['tag'] : undefined
+    const tag = isRecord(body) ? body.tag : undefined
     if (tag !== null && tag !== visitorTag()) throw new Refusal('cookies-blocked')
     if (tag !== null) return
     await clearance.set(replica.tag, false)
@@ -232,8 +218,8 @@ export function openSync(options: SyncOptions): Sync {
   }
 
   async function sendClear(): Promise<void> {
-    const response = await send('clear', { v: PROTOCOL })
-    await readBody(response)
+    const response = await endpoint.send('clear', { v: PROTOCOL })
+    await endpoint.readBody(response)
     await clearance.set(clearance.tag ?? '', false)
   }
 
@@ -250,32 +236,6 @@ export function openSync(options: SyncOptions): Sync {
         ops: ops.get(store) ?? [],
       })),
     }
-  }
-
-  async function send(action: 'sync' | 'clear', body: object): Promise<Response> {
-    const abort = new AbortController()
-    const stop = timer(() => abort.abort(), ANSWER_MS)
-    try {
-      return await options.fetch(`${path}/${action}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-        credentials: 'same-origin',
-        redirect: 'error',
-        signal: abort.signal,
-      })
-    } catch (cause) {
-      throw new Refusal('offline', { cause })
-    } finally {
-      stop()
-    }
-  }
-
-  async function readAnswer(response: Response): Promise<SyncAnswer> {
-    const body = await readBody(response)
-    // A captive portal answers 200 with a page of its own; only our server speaks this.
-    if (isRecord(body) && body['v'] === PROTOCOL && Array.isArray(body['parts'])) return body as unknown as SyncAnswer
-    throw new Refusal('unavailable')
   }
 
   return {
@@ -309,25 +269,6 @@ export function openSync(options: SyncOptions): Sync {
   }
 }
 
-/** Reads the body of a good answer, or says what is wrong with it. */
-async function readBody(response: Response): Promise<unknown> {
-  const { status, headers } = response
-  if (status === 401 || status === 403) throw new Refusal('auth')
-  if (status === 400 || status === 404 || status === 426) throw new Refusal('outdated')
-  if (!response.ok) throw new Refusal('unavailable', { retryMs: retryAfter(headers.get('retry-after')) })
-  return response.json().catch(() => undefined)
-}
-
-/** `Retry-After` in seconds, as ms (RFC 9110 §10.2.3); the form with a date is not used by our server. */
-function retryAfter(value: string | null): number | undefined {
-  const seconds = value === null || value === '' ? Number.NaN : Number(value)
-  return seconds >= 0 ? seconds * 1_000 : undefined
-}
-
 function note(result: SyncResult, bin: string, outcome: Exclude<Outcome, 'waiting'>): void {
   if (!result[outcome].includes(bin)) result[outcome].push(bin)
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
 }

@@ -1,10 +1,12 @@
 import { MAX_BIGINT_DIGITS } from './limits.ts'
 
+const BIGINT = new RegExp(`^(?:0|-?[1-9]\\d{0,${MAX_BIGINT_DIGITS - 1}})$`)
+
 /** Types that may come from outside, each with what its JSON must be. superjson knows more: typed arrays, classes. */
 const TYPES = new Map<unknown, (json: unknown) => boolean>([
   ['undefined', (json) => json === null],
   ['number', (json) => json === 'NaN' || json === 'Infinity' || json === '-Infinity' || json === '-0'],
-  ['bigint', isBigInt],
+  ['bigint', (json) => typeof json === 'string' && BIGINT.test(json)],
   // `toJSON` of an invalid date is null.
   ['Date', (json) => typeof json === 'string' && new Date(json).toJSON() === json],
   ['URL', isURL],
@@ -53,17 +55,12 @@ function resolve(annotated: ReadonlySet<unknown>, json: unknown, path: string): 
   if (!keys) return undefined
   let target = json
   for (const key of keys) {
-    if (!hasChild(target, key)) return undefined
+    // An array has its indexes in canonical form, and `length`, which leads to a number: no type fits one.
+    if (typeof target !== 'object' || target === null || !Object.hasOwn(target, key)) return undefined
     target = Reflect.get(target, key)
     if (annotated.has(target)) return undefined
   }
   return target
-}
-
-/** Own string keys of a JSON array are its indexes in canonical form, and `length`. */
-function hasChild(json: unknown, key: string): json is object {
-  if (typeof json !== 'object' || json === null || !Object.hasOwn(json, key)) return false
-  return !(Array.isArray(json) && key === 'length')
 }
 
 /** Splits a path at its dots, where a backslash quotes a dot or a backslash; `undefined` if it quotes anything else. */
@@ -80,11 +77,6 @@ function toKeys(path: string): string[] | undefined {
     }
   }
   return [...keys, key]
-}
-
-function isBigInt(json: unknown): boolean {
-  if (typeof json !== 'string' || json.length > MAX_BIGINT_DIGITS + 1) return false
-  return /^(?:0|-?[1-9]\d*)$/.test(json) && json.replace('-', '').length <= MAX_BIGINT_DIGITS
 }
 
 function isURL(json: unknown): boolean {

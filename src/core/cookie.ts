@@ -51,7 +51,7 @@ export function toCookieName(prefix: string, bin: string): string {
 
 /** Finds the bin of a cookie name; `undefined` unless {@link toCookieName} writes this name for a bin. */
 export function fromCookieName(prefix: string, name: string): string | undefined {
-  const coded = name.startsWith(`${prefix}-`) ? name.slice(prefix.length + 1) : ''
+  const coded = name.slice(prefix.length + 1)
   if (!/^(?:[A-Za-z0-9-]|_[0-9a-f]{2})+$/.test(coded)) return undefined
   try {
     const bin = decodeURIComponent(coded.replaceAll('_', '%'))

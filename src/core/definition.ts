@@ -170,9 +170,9 @@ type Data<Schema, Default> = unknown extends Default
  */
 export function defineBins<Schemas extends Record<string, unknown>, Defaults, Others = never>(
   bins: { [Name in keyof Schemas]: BinOptions<Schemas[Name]> } & {
-    // The second half finds out which bins have a default; the first half alone checks it.
-    // biome-ignore lint/complexity/noBannedTypes: `{} | null` is "anything", which keeps the check to the first half.
-    [Name in keyof Defaults]: { default?: Defaults[Name] | {} | null }
+    // The second half finds out which bins have a default, by inference into a branch that is never taken; so the first
+    // half alone checks it, and errors speak of the schema's own types.
+    [Name in keyof Defaults]: { default?: [Defaults] extends [never] ? Defaults[Name] : unknown }
   },
   options: DefinitionsOptions<Others> = {},
 ): Definitions<

@@ -26,18 +26,18 @@ export function toPayload(text: string): string {
 
 /** Reads what {@link toPayload} writes; `undefined` for anything else. */
 export function fromPayload(payload: string): string | undefined {
-  const text = readPayload(payload)
-  return text !== undefined && toPayload(text) === payload ? text : undefined
+  try {
+    const text = readPayload(payload)
+    return text !== undefined && toPayload(text) === payload ? text : undefined
+  } catch {
+    // URIError or TypeError for what is no Unicode, InvalidCharacterError for what is no base64.
+    return undefined
+  }
 }
 
 function readPayload(payload: string): string | undefined {
-  try {
-    if (payload.startsWith("'")) return fromReadable(payload.slice(1))
-    if (payload.startsWith('~')) return fromBase64url(payload.slice(1))
-  } catch {
-    // URIError or TypeError for bytes that are no UTF-8, InvalidCharacterError for what is no base64.
-  }
-  return undefined
+  if (payload.startsWith("'")) return fromReadable(payload.slice(1))
+  return payload.startsWith('~') ? fromBase64url(payload.slice(1)) : undefined
 }
 
 /**

@@ -32,7 +32,8 @@ export function formatRecord(record: BinsRecord): string {
 export function parseRecord(text: string): BinsRecord {
   // Only formatRecord writes such texts; a store that returns anything else is broken, and a throw says so.
   const json = JSON.parse(text) as RecordJson
-  if (json.v !== FORMAT) throw new TypeError('The record is of another format than this version of Breadbin knows.')
+  if (json.v !== FORMAT)
+    throw new TypeError('The record is of another format than this version of Breadbin knows.')
   const { created, secrets, cookieUntil, erased } = json.meta
   return {
     epoch: json.epoch,

@@ -72,7 +72,15 @@ export interface Op {
 }
 
 /** What became of an op. */
-export type OpState = 'ok' | 'dup' | 'conflict' | 'superseded' | 'invalid' | 'too-large' | 'outdated' | 'denied'
+export type OpState =
+  | 'ok'
+  | 'dup'
+  | 'conflict'
+  | 'superseded'
+  | 'invalid'
+  | 'too-large'
+  | 'outdated'
+  | 'denied'
 
 /** Answer to an op. */
 export interface OpResult {
@@ -145,7 +153,11 @@ export function apply(
 }
 
 /** A row's data is there: neither deleted, nor expired, nor of another browser session. */
-export function isLive(row: Row | undefined, now: number, session: string | undefined): row is Row & { text: string } {
+export function isLive(
+  row: Row | undefined,
+  now: number,
+  session: string | undefined,
+): row is Row & { text: string } {
   if (row?.text === undefined || row.expires <= now) return false
   return row.session === undefined || row.session === session
 }
@@ -162,7 +174,11 @@ export function isEmpty(record: BinsRecord, now: number): boolean {
   return true
 }
 
-function applyOne(record: BinsRecord, op: Op, options: ApplyOptions): { record: BinsRecord; result: OpResult } {
+function applyOne(
+  record: BinsRecord,
+  op: Op,
+  options: ApplyOptions,
+): { record: BinsRecord; result: OpResult } {
   const { client, now } = options
   const definition = options.find(op.bin)
   const row = record.bins.get(op.bin)
@@ -260,7 +276,9 @@ function prune(record: BinsRecord, now: number): BinsRecord {
   for (const [name, row] of record.bins) {
     bins.set(name, row.text !== undefined && row.expires <= now ? toTombstone(row) : row)
   }
-  const tombstones = [...bins].filter(([, row]) => row.text === undefined).sort(([, a], [, b]) => a.rev - b.rev)
+  const tombstones = [...bins]
+    .filter(([, row]) => row.text === undefined)
+    .sort(([, a], [, b]) => a.rev - b.rev)
   let floor = record.floor
   for (const [index, [name, row]] of tombstones.entries()) {
     if (tombstones.length - index <= MAX_TOMBSTONES && row.at > now - TOMBSTONE_AGE) continue

@@ -1,6 +1,6 @@
 import { utf8Length } from './cookie.ts'
 import type { BinText } from './data.ts'
-import type { AnswerPart, WireChange, WireOp, WireResult } from './wire.ts'
+import type { WireOp } from './wire.ts'
 
 /** What the server last said about a bin. */
 export interface Known {
@@ -72,28 +72,6 @@ export interface Replica {
   readonly meta: ReplicaMeta
 }
 
-/** What happened to an edit in an exchange. */
-export type Outcome = 'accepted' | 'merged' | 'superseded' | 'rejected' | 'waiting'
-
-/** Rules that an answer is absorbed by. */
-export interface AbsorbRules {
-  /** The present, in ms since the Unix epoch. */
-  readonly now: number
-  /** Store of a bin. */
-  readonly storeOf: (bin: string) => string | undefined
-  /** Cursor of the store when the request was sent. */
-  readonly sentCursor: string | undefined
-  /** Merges by the definition's rule, or `undefined` if it has none. */
-  readonly merge: (
-    bin: string,
-    base: BinText | undefined,
-    mine: BinText | undefined,
-    theirs: BinText | undefined,
-  ) => BinText | null | undefined
-  /** Computes a strict op anew on what is kept now; `undefined` if nobody is left to do so. */
-  readonly recompute: (bin: string, n: number, theirs: BinText | undefined) => BinText | null | undefined
-}
-
 /** Most unanswered edits of a bin that are remembered. */
 const MAX_SENT = 32
 
@@ -116,7 +94,14 @@ export function edit(
   const n = Math.max(replica.meta.last + 1, at)
   const pulled = replica.meta.cursors[store] !== undefined
   const from = row.op ? row.op.from : baseOf(row.known, pulled)
-  const op: PendingOp = { n, ...keptOf(kept), at, from, strict: strict || (row.op?.strict ?? false), offered: false }
+  const op: PendingOp = {
+    n,
+    ...keptOf(kept),
+    at,
+    from,
+    strict: strict || (row.op?.strict ?? false),
+    offered: false,
+  }
   const rows = new Map(replica.rows).set(bin, { ...row, op, sent: sentWith(row) })
   return { rows, meta: { ...replica.meta, last: n } }
 }
@@ -147,41 +132,12 @@ export function offer(
   return { replica: { ...replica, rows }, ops }
 }
 
-/**
- * Takes in a part of an answer: results and changes together, the cursor last. May be given an answer twice, late, or
- * after a newer one.
- */
-export function absorb(
-  before: Replica,
-  part: AnswerPart,
-  rules: AbsorbRules,
-): { replica: Replica; outcomes: Array<{ bin: string; outcome: Outcome }> } {
-  const stored = before.meta.cursors[part.store]
-  // The store's record began another life while this answer was on its way.
-  if (epochOf(stored) !== epochOf(rules.sentCursor)) return { replica: before, outcomes: [] }
-  const outcomes: Array<{ bin: string; outcome: Outcome }> = []
-  let replica = before
-  for (const result of part.results) {
-    const settled = settle(replica, result, rules)
-    replica = settled.replica
-    if (settled.outcome) outcomes.push({ bin: result.bin, outcome: settled.outcome })
-  }
-  // An older answer is late only if a newer one came in between; else the server has gone back in time.
-  const isLate = stored !== rules.sentCursor && seqOf(part.cursor) < seqOf(stored)
-  if (isLate) return { replica, outcomes }
-  const rows = new Map(replica.rows)
-  for (const change of part.changes) {
-    rows.set(change.bin, receive(rows.get(change.bin), change, { now: rules.now, isReset: part.reset === true }))
-  }
-  if (part.reset) dropUnnamed(rows, part, rules)
-  const cursors = { ...replica.meta.cursors, [part.store]: part.cursor }
-  return { replica: { rows, meta: { ...replica.meta, cursors } }, outcomes }
-}
-
 /** Moves the unsent edits of one owner's replica on top of another's: nothing of the latter was pulled for them. */
 export function adopt(into: Replica, from: Replica): Replica {
   let replica = into
-  const ops = [...from.rows].filter(([, row]) => row.op).sort(([, a], [, b]) => (a.op?.n ?? 0) - (b.op?.n ?? 0))
+  const ops = [...from.rows]
+    .filter(([, row]) => row.op)
+    .sort(([, a], [, b]) => (a.op?.n ?? 0) - (b.op?.n ?? 0))
   for (const [bin, { op }] of ops) {
     if (!op) continue
     const row = replica.rows.get(bin) ?? EMPTY_ROW
@@ -200,114 +156,6 @@ export function adopt(into: Replica, from: Replica): Replica {
 export function pendingOf(replica: Replica, now: number): { count: number; oldestMs: number } {
   const times = [...replica.rows.values()].flatMap(({ op }) => (op ? [op.at] : []))
   return { count: times.length, oldestMs: times.length === 0 ? 0 : Math.max(0, now - Math.min(...times)) }
-}
-
-function settle(
-  replica: Replica,
-  result: WireResult,
-  rules: AbsorbRules,
-): { replica: Replica; outcome?: Outcome } {
-  const row = replica.rows.get(result.bin)
-  if (!row) return { replica }
-  const { op } = row
-  const own = [...row.sent, ...(op ? [op] : [])]
-  const theirs = toKnown(result, rules.now) ?? row.known ?? { rev: 0, expires: Infinity }
-  const sent = row.sent.filter(({ n }) => n > result.seen)
-  // An older answer than the one that is known already has nothing to say about the row.
-  const known = row.known && row.known.rev > theirs.rev ? row.known : theirs
-  const put = (next: ReplicaRow): Replica => ({ ...replica, rows: new Map(replica.rows).set(result.bin, next) })
-  const { op: _, ...rest } = row
-  const settled = { ...rest, known, sent }
-
-  if (op && op.n <= result.seen) return { replica: put(settled), outcome: 'accepted' }
-  if (!op) return { replica: put(settled) }
-  const waiting = { ...settled, op }
-  switch (result.state) {
-    case 'ok':
-    case 'dup': {
-      // The server has an older edit of ours; the newer one was made on top of it.
-      const seen = own.find(({ n }) => n === result.seen)
-      const isOurs = seen !== undefined && seen.kept?.text === theirs.kept?.text
-      const from = isOurs ? { rev: theirs.rev, ...keptOf(theirs.kept) } : op.from
-      return { replica: put({ ...waiting, op: { ...op, from } }) }
-    }
-    case 'outdated':
-      return { replica: put(waiting), outcome: 'waiting' }
-    case 'conflict':
-      return resolve({ ...replica, rows: new Map(replica.rows).set(result.bin, waiting) }, result, theirs, own, rules)
-    case 'superseded':
-      if (op.n !== result.n) return { replica: put(waiting) }
-      return { replica: put(settled), outcome: 'superseded' }
-    default:
-      if (op.n !== result.n) return { replica: put(waiting) }
-      return {
-        replica: put({ ...settled, rejected: { ...keptOf(op.kept), issues: result.issues ?? [reasonOf(result)] } }),
-        outcome: 'rejected',
-      }
-  }
-}
-
-/** Decides a conflict between the waiting edit and what is kept now. */
-function resolve(
-  replica: Replica,
-  { bin, seen }: WireResult,
-  theirs: Known,
-  own: ReadonlyArray<Pick<PendingOp, 'n' | 'kept'>>,
-  rules: AbsorbRules,
-): { replica: Replica; outcome?: Outcome } {
-  const row = replica.rows.get(bin)
-  const op = row?.op
-  if (!row || !op) return { replica }
-  const from = { rev: theirs.rev, ...keptOf(theirs.kept) }
-  const put = (next: ReplicaRow, last = replica.meta.last): Replica => ({
-    rows: new Map(replica.rows).set(bin, next),
-    meta: { ...replica.meta, last },
-  })
-  // What both sides have in common: the last edit of ours that the server has built on, else what was edited.
-  const base = own.find(({ n }) => n === seen)?.kept ?? op.from?.kept
-  if (op.from && base?.text === theirs.kept?.text) return { replica: put({ ...row, op: { ...op, from } }) }
-
-  const recomputed = op.strict ? rules.recompute(bin, op.n, theirs.kept) : undefined
-  const merged = recomputed === undefined ? rules.merge(bin, base, op.kept, theirs.kept) : recomputed
-  const { op: _, ...rest } = row
-  if (merged === undefined) {
-    const issues = [{ message: 'the bin holds data that this edit was not made on' }]
-    return { replica: put({ ...rest, rejected: { ...keptOf(op.kept), issues } }), outcome: 'rejected' }
-  }
-  if (merged?.text === theirs.kept?.text) return { replica: put(rest), outcome: 'merged' }
-  const n = Math.max(replica.meta.last + 1, op.n + 1)
-  const { kept: __, ...made } = op
-  const next: PendingOp = { ...made, n, ...keptOf(merged ?? undefined), from, offered: false }
-  return { replica: put({ ...row, op: next }, n), outcome: 'merged' }
-}
-
-/** Takes in a change. An edit that waits keeps what it was made on: the server decides when it comes. */
-function receive(
-  row: ReplicaRow = EMPTY_ROW,
-  change: WireChange,
-  { now, isReset }: { now: number; isReset: boolean },
-): ReplicaRow {
-  const known = toKnown(change, now)
-  if (!known || (row.known && row.known.rev > known.rev && !isReset)) return row
-  return { ...row, known }
-}
-
-/** After a snapshot, what it does not name is not there. */
-function dropUnnamed(rows: Map<string, ReplicaRow>, part: AnswerPart, { storeOf }: AbsorbRules): void {
-  const named = new Set([...part.changes, ...part.results].filter(({ rev }) => rev !== undefined).map(({ bin }) => bin))
-  for (const [bin, row] of rows) {
-    if (named.has(bin) || storeOf(bin) !== part.store) continue
-    const { known: _, ...rest } = row
-    if (row.op || row.rejected) rows.set(bin, rest)
-    else rows.delete(bin)
-  }
-}
-
-function toKnown(row: Partial<WireChange>, now: number): Known | undefined {
-  const { rev, sv, data, gone, ttl } = row
-  if (rev === undefined || sv === undefined) return undefined
-  if (gone || data === undefined) return { rev, expires: Infinity }
-  return { rev, kept: { text: JSON.stringify(data), version: sv }, expires: now + (ttl ?? Infinity) }
 }
 
 function toWireOp(bin: string, { n, kept, at, from, strict }: PendingOp, now: number): WireOp {
@@ -331,18 +179,7 @@ function sentWith({ op, sent }: ReplicaRow): ReplicaRow['sent'] {
   return op?.offered ? [...sent, { n: op.n, ...keptOf(op.kept) }].slice(-MAX_SENT) : sent
 }
 
-function keptOf(kept: BinText | undefined): { kept?: BinText } {
+/** A property that is left out rather than undefined. */
+export function keptOf(kept: BinText | undefined): { kept?: BinText } {
   return kept ? { kept } : {}
-}
-
-function reasonOf({ state }: WireResult): { message: string } {
-  return { message: state === 'too-large' ? 'too large for the server' : 'not allowed to be written by a browser' }
-}
-
-function epochOf(cursor: string | undefined): string | undefined {
-  return cursor?.split('.')[0]
-}
-
-function seqOf(cursor: string | undefined): number {
-  return Number(cursor?.split('.')[1] ?? 0)
 }

@@ -38,7 +38,8 @@ export function deviceRows({ name, deadlineMs }: DeviceRowsOptions): Rows {
   }
 
   /** The store function of idb-keyval: a transaction on the table. */
-  const useStore: UseStore = async (mode, callback) => callback((await open()).transaction(TABLE, mode).objectStore(TABLE))
+  const onTable: UseStore = async (mode, callback) =>
+    callback((await open()).transaction(TABLE, mode).objectStore(TABLE))
 
   /** Tries again once with a new connection: the old one may have been closed under us. */
   async function attempt<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -54,7 +55,7 @@ export function deviceRows({ name, deadlineMs }: DeviceRowsOptions): Rows {
   return {
     load: (prefix) =>
       attempt(() =>
-        useStore('readonly', async (table) => {
+        onTable('readonly', async (table) => {
           const range = rangeOf(prefix)
           const [keys, values] = await Promise.all([
             promisifyRequest(table.getAllKeys(range)),
@@ -66,7 +67,7 @@ export function deviceRows({ name, deadlineMs }: DeviceRowsOptions): Rows {
 
     change: (prefix, step) =>
       attempt(() =>
-        useStore('readwrite', async (table) => {
+        onTable('readwrite', async (table) => {
           const range = rangeOf(prefix)
           // Success is the transaction's `complete`: a full disk aborts it after every request has succeeded.
           const kept = promisifyRequest(table.transaction)
