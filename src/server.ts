@@ -1,7 +1,7 @@
 export type { AnyRequest } from './server/head.ts'
 export type { BinsMiddleware, BinsRequest, MiddlewareOptions } from './server/middleware.ts'
 export { toNodeHandler } from './server/node.ts'
-export type { ServerBins, Visitor } from './server/request.ts'
 export type { AnyResponse } from './server/response.ts'
 export { type BinsServer, type ServerOptions, serveBins } from './server/server.ts'
+export type { ServerBins, Visitor } from './server/server-bins.ts'
 export type { ReadOptions, ScanPage, Store, Stored } from './server/store.ts'

@@ -5,7 +5,15 @@ import { readFile } from 'node:fs/promises'
  * import map tells it where `breadbin` and the libraries behind it are.
  */
 const ROOT = new URL('../../', import.meta.url)
-const LIBRARIES = ['breadbin', 'breadbin/client', 'copy-anything', 'idb-keyval', 'js-cookie', 'superjson', 'valibot']
+const LIBRARIES = [
+  'breadbin',
+  'breadbin/client',
+  'copy-anything',
+  'idb-keyval',
+  'js-cookie',
+  'superjson',
+  'valibot',
+]
 const resolved = LIBRARIES.map((name) => [name, import.meta.resolve(name)])
 
 export const importMap = JSON.stringify({

@@ -1,12 +1,11 @@
 import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
-import { BinsError } from 'breadbin'
 import { serveBins, toNodeHandler } from 'breadbin/server'
 import { sqliteStore } from 'breadbin/stores/sqlite'
 import { bins } from './bins.mjs'
 import { sendFile } from './files.mjs'
-import { HEADERS, renderPage } from './page.mjs'
+import { HEADERS, renderPage } from './html.mjs'
 import { readSecret } from './secret.mjs'
 import { withMore } from './shop.mjs'
 
@@ -14,14 +13,13 @@ const { BREADBIN_SECRETS, DATA = join(import.meta.dirname, '.data'), PORT = '300
 mkdirSync(DATA, { recursive: true, mode: 0o700 })
 
 /** What Breadbin tells its owner, such as that somebody has forged a cookie. */
-const events = []
+let events = []
 
 const server = serveBins(bins, {
   store: sqliteStore(join(DATA, 'bins.db')),
   secrets: BREADBIN_SECRETS ? BREADBIN_SECRETS.split(',') : [readSecret(join(DATA, 'secret'))],
   onEvent(event) {
-    events.push(event)
-    if (events.length > 100) events.shift()
+    events = [...events.slice(-99), event]
     console.log('event', event)
   },
 })
@@ -37,30 +35,34 @@ const routes = {
   // What the server reads from the same cookies: the page shows it beside its own data.
   'GET /server-reads': (request) =>
     server.handle(request, (state) => {
-      const before = events.length
+      // Reading is synchronous: nobody else's events get in between.
+      events = []
       const read = Object.fromEntries(bins.names.map((name) => [name, state.get(name)]))
-      return Response.json({ read, events: events.slice(before) })
+      return Response.json({ read, events })
     }),
 
-  // The forms of the page. With JavaScript, the page does the first four itself, whether this server runs or not.
-  'POST /theme': change('theme', (state, form) => state.set('theme', form.get('theme'))),
-  'POST /region': change('region', (state, form) => state.set('region', form.get('region'))),
-  'POST /cart/add': change('cart', (state, form) =>
-    state.update('cart', (cart) => withMore(cart, form.get('bread'), 1)),
+  // The forms of the page. With JavaScript, the page does all but the last itself, whether this server runs or not.
+  'POST /theme': change('theme', (state, form) => state.set('theme', form.theme ?? '')),
+  'POST /region': change('region', (state, form) => state.set('region', form.region ?? '')),
+  'POST /cart/add': change('cart', (state, { bread = '' }) =>
+    state.update('cart', (cart) => withMore(cart, bread, 1)),
   ),
-  'POST /cart/remove': change('cart', (state, form) =>
-    state.update('cart', (cart) => withMore(cart, form.get('bread'), -1)),
+  'POST /cart/remove': change('cart', (state, { bread = '' }) =>
+    state.update('cart', (cart) => withMore(cart, bread, -1)),
   ),
   'POST /plan': change('plan', (state) => state.set('plan', 'plus')),
 }
 
 /** A form's way: open the bin, change it, and send the browser back to the page. */
 function change(name, edit) {
-  const handler = async (state, request) => {
-    await edit(state, await request.formData())
-    return new Response(null, { status: 303, headers: { location: `/#${name}` } })
+  return async (request) => {
+    const form = Object.fromEntries(await request.formData().catch(() => []))
+    const handler = async (state) => {
+      await edit(state, form)
+      return new Response(null, { status: 303, headers: { location: `/#${name}` } })
+    }
+    return server.handle(request, handler, { bins: [name] })
   }
-  return (request) => server.handle(request, (state) => handler(state, request), { bins: [name] })
 }
 
 async function answer(request) {
@@ -74,7 +76,7 @@ async function answer(request) {
   try {
     return await route(request)
   } catch (error) {
-    if (error instanceof BinsError && error.code === 'INVALID_DATA') return refuse(400)
+    if (error.code === 'INVALID_DATA') return refuse(400)
     console.error(error)
     return refuse(503)
   }
@@ -93,11 +95,13 @@ http.listen(Number(PORT), '127.0.0.1', () => {
   console.log(`Breadbin's demo is at http://localhost:${http.address().port}/ (Ctrl+C stops it)`)
 })
 
-const sweeping = setInterval(() => server.sweep(), 3_600_000)
+// What has expired is never read again; once an hour it is deleted too.
+setInterval(() => server.sweep().catch(console.error), 3_600_000).unref()
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
-    clearInterval(sweeping)
     http.close(() => server.close())
+    // Browsers open connections to spare, on which nothing was ever asked, and which would hold this up.
+    setTimeout(() => http.closeAllConnections(), 500).unref()
   })
 }

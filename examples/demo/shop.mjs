@@ -30,7 +30,8 @@ export function totalOf(cart) {
 
 /** A cart with some more (or, below 0, fewer) pieces of a bread. */
 export function withMore(cart, bread, pieces) {
-  const { [bread]: present = 0, ...others } = cart
+  const { [bread]: _, ...others } = cart
+  const present = Object.hasOwn(cart, bread) ? cart[bread] : 0
   const wanted = Math.min(present + pieces, MAX_PIECES)
   return wanted > 0 ? { ...others, [bread]: wanted } : others
 }

@@ -123,7 +123,7 @@ export async function openBins<D extends Definitions>(
   function tell(): void {
     if (watchers.size === 0) return
     const present = status()
-    for (const listener of [...watchers]) listener(present)
+    for (const listener of watchers) guard(() => listener(present))
   }
 
   function status(): Status {
@@ -148,6 +148,12 @@ export async function openBins<D extends Definitions>(
       )
     }
     return definition
+  }
+
+  /** Names of all bins that may hold data, others than the defined ones included. */
+  function knownNames(): string[] {
+    const names = new Set([...definitions.names, ...cookies.names(), ...(local?.names() ?? [])])
+    return [...names].filter(definitions.knows)
   }
 
   function textFor(definition: Definition, data: unknown): BinText | undefined {
@@ -193,7 +199,7 @@ export async function openBins<D extends Definitions>(
     has: (name: string) => reader.has(name),
     loaded(name: string) {
       const definition = definitions.find(name)
-      if (definition.storage === 'cookie') return true
+      if (definition.storage === 'cookie' || reader.has(name)) return true
       return definition.browser !== 'none' && (local?.isLoaded(definition) ?? false)
     },
     async update(name: string, change: (data: never) => unknown) {
@@ -207,10 +213,10 @@ export async function openBins<D extends Definitions>(
       return reader.get(name) as never
     },
     subscribe: (name: string, listener: (data: never) => void) =>
-      reader.subscribe(name, (data) => listener(data as never)),
+      reader.subscribe(name, (data) => guard(() => listener(data as never))),
     save,
     async clear() {
-      for (const name of definitions.names) {
+      for (const name of knownNames()) {
         const definition = definitions.find(name)
         if (definition.storage === 'cookie' && definition.browser !== 'none') cookies.set(definition, null)
       }
@@ -218,10 +224,7 @@ export async function openBins<D extends Definitions>(
       reader.changed()
       tell()
     },
-    names() {
-      const candidates = new Set([...definitions.names, ...(local?.names() ?? [])])
-      return [...candidates].filter((name) => definitions.knows(name) && reader.has(name))
-    },
+    names: () => knownNames().filter(reader.has),
     sync: () => local?.sync() ?? Promise.resolve({ accepted: [], merged: [], superseded: [], rejected: [] }),
     rejected(name: string) {
       const definition = definitions.find(name)
@@ -265,6 +268,17 @@ const NOTHING_LOCAL: Status = {
   problem: undefined,
 }
 
+/** Calls a listener of the page. What it throws is an error of the page: no edit and no sync fails with it. */
+function guard(call: () => void): void {
+  try {
+    call()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+  }
+}
+
 function needsRows({ storage, browser }: Definition): boolean {
   return storage === 'device' || (storage === 'server' && browser !== 'none')
 }
@@ -283,8 +297,19 @@ function checkBinSize(name: string, text: string): void {
 async function withLock(definitions: Definitions, name: string, work: () => Promise<void>): Promise<void> {
   // Absent in insecure contexts and before Safari 15.4.
   const locks = (globalThis.navigator as Partial<Navigator> | undefined)?.locks
-  if (locks) await locks.request(`breadbin:${definitions.cookie.prefix}:${name}`, work)
-  else await work()
+  let isBegun = false
+  const begin = async () => {
+    isBegun = true
+    // Not handed over as it is: Node 24 never releases a lock whose callback throws at once.
+    await work()
+  }
+  try {
+    await (locks ? locks.request(`breadbin:${definitions.cookie.prefix}:${name}`, begin) : begin())
+  } catch (error) {
+    // A sandboxed document gets no lock, and shares no cookie with anybody.
+    if (isBegun) throw error
+    await work()
+  }
 }
 
 function startTimer(run: () => void, ms: number): () => void {

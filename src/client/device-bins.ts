@@ -12,6 +12,8 @@ export interface DeviceBins {
   edit(edit: Edit): Promise<void>
   /** Names of the bins that hold data. */
   names(): string[]
+  /** Deletes all bins, those that nobody defines any more included: at once, and stored in the background. */
+  clear(): Promise<void>
   /** Resolves when every edit so far is stored or has failed. */
   flush(): Promise<void>
   /** Reads the rows again: another tab may have changed them. */
@@ -40,9 +42,8 @@ export async function openDeviceBins({
   session: () => string | undefined
   onChange: () => void
 }): Promise<DeviceBins> {
-  const queue = openQueue<State, Edit>({
+  const queue = openQueue<State>({
     initial: parse(await rows.load(PREFIX)),
-    apply: applyEdit,
     transact: async (step) =>
       parse(
         await rows.change(
@@ -76,13 +77,11 @@ export async function openDeviceBins({
 
   return {
     find: ({ name }) => liveRow(queue.shown, name),
-    edit: (edit) => queue.add(edit),
+    edit: (edit) => queue.add({ apply: (state) => applyEdit(state, edit) }),
     names: () => [...queue.shown.keys()].filter((name) => liveRow(queue.shown, name)),
+    clear: () => queue.add({ apply: (state) => new Map([...state.keys()].map((name) => [name, undefined])) }),
     flush: () => queue.flush(),
-    async reload() {
-      await queue.flush()
-      queue.replace(parse(await rows.load(PREFIX)))
-    },
+    reload: () => queue.replaceBy(async () => parse(await rows.load(PREFIX))),
   }
 }
 

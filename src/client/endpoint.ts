@@ -1,4 +1,4 @@
-import { PROTOCOL, type SyncAnswer } from '../core/wire.ts'
+import { PROTOCOL } from '../core/wire.ts'
 
 /** What keeps a sync from succeeding. */
 export type SyncProblem = 'offline' | 'unavailable' | 'auth' | 'outdated' | 'cookies-blocked'
@@ -20,22 +20,27 @@ export class Refusal extends Error {
 /** How long an answer may take, in ms. */
 const ANSWER_MS = 30_000
 
+/** The longest that a server can have itself left alone, in ms: timers cannot count more than 24.8 days. */
+const LONGEST_RETRY_MS = 86_400_000
+
+/** What the server has answered. */
+export interface Reply {
+  /** HTTP status. */
+  readonly status: number
+  /** `Retry-After`, in ms. */
+  readonly retryMs: number | undefined
+  /** The body, if it is JSON. */
+  readonly body: unknown
+}
+
 /** The sync endpoint of the server. */
 export interface Endpoint {
   /**
-   * Sends a request.
+   * Sends a request, and waits for all of the answer.
    *
    * @throws Refusal if there is no answer.
    */
-  send(action: 'sync' | 'clear', body: object): Promise<Response>
-  /**
-   * Reads the body of a good answer.
-   *
-   * @throws Refusal that says what is wrong with any other.
-   */
-  readBody(response: Response): Promise<unknown>
-  /** Reads the answer to a sync. */
-  readAnswer(response: Response): Promise<SyncAnswer>
+  send(action: 'sync' | 'clear', body: object): Promise<Reply>
 }
 
 /** Circumstances of {@link openEndpoint}. */
@@ -55,7 +60,7 @@ export function openEndpoint({ path, fetch, timer }: EndpointOptions): Endpoint 
       const abort = new AbortController()
       const stop = timer(() => abort.abort(), ANSWER_MS)
       try {
-        return await fetch(`${path}/${action}`, {
+        const response = await fetch(`${path}/${action}`, {
           method: 'POST',
           headers: { 'content-type': 'application/json' },
           body: JSON.stringify(body),
@@ -63,21 +68,28 @@ export function openEndpoint({ path, fetch, timer }: EndpointOptions): Endpoint 
           redirect: 'error',
           signal: abort.signal,
         })
+        const { status, headers } = response
+        return { status, retryMs: retryAfter(headers.get('retry-after')), body: parse(await response.text()) }
       } catch (cause) {
         throw new Refusal('offline', { cause })
       } finally {
         stop()
       }
     },
-    readBody,
-    async readAnswer(response) {
-      const body = await readBody(response)
-      // A captive portal answers 200 with a page of its own; only our server speaks this.
-      if (isRecord(body) && body.v === PROTOCOL && Array.isArray(body.parts))
-        return body as unknown as SyncAnswer
-      throw new Refusal('unavailable')
-    },
   }
+}
+
+/**
+ * Takes a reply for an answer of our server.
+ *
+ * @throws Refusal that says what is wrong with any other.
+ */
+export function accept({ status, retryMs, body }: Reply): Record<string, unknown> {
+  if (status === 401 || status === 403) throw new Refusal('auth')
+  if (status === 400 || status === 404 || status === 426) throw new Refusal('outdated')
+  // A captive portal answers 200 with a page of its own; only our server speaks this.
+  if (status === 200 && isRecord(body) && body.v === PROTOCOL) return body
+  throw new Refusal('unavailable', { retryMs })
 }
 
 /** Whether a value can be asked for properties. */
@@ -85,16 +97,16 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
 }
 
-async function readBody(response: Response): Promise<unknown> {
-  const { status, headers } = response
-  if (status === 401 || status === 403) throw new Refusal('auth')
-  if (status === 400 || status === 404 || status === 426) throw new Refusal('outdated')
-  if (!response.ok) throw new Refusal('unavailable', { retryMs: retryAfter(headers.get('retry-after')) })
-  return response.json().catch(() => undefined)
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 /** `Retry-After` in seconds, as ms (RFC 9110 §10.2.3); the form with a date is not used by our server. */
 function retryAfter(value: string | null): number | undefined {
   const seconds = value === null || value === '' ? Number.NaN : Number(value)
-  return seconds >= 0 ? seconds * 1_000 : undefined
+  return seconds >= 0 ? Math.min(seconds * 1_000, LONGEST_RETRY_MS) : undefined
 }

@@ -86,7 +86,8 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
     visitorTag: cookies.visitorTag,
     clearance,
   })
-  const isFailedRead = failure !== undefined
+  // Where there is no database at all, nothing can have been in it.
+  const isFailedRead = failure !== undefined && 'indexedDB' in globalThis
   if (visibleStores(definitions).length > 0) await start()
 
   /** A first exchange, in the background or awaited. */
@@ -123,7 +124,7 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
       return replica.isPulled(definition) || (replica.tag === '' && !isFailedRead)
     },
 
-    names: () => device.names(),
+    names: () => [...device.names(), ...replica.names()],
 
     async flush() {
       await device.flush()
@@ -131,12 +132,7 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
     },
 
     async clear() {
-      const at = clock()
-      for (const name of device.names()) {
-        const definition = definitions.knows(name) ? definitions.find(name) : undefined
-        if (definition) await device.edit({ definition, compute: () => undefined, strict: false, at })
-      }
-      await sync.clear()
+      await Promise.all([device.clear(), sync.clear()])
     },
 
     sync: () => sync.now(),

@@ -1,5 +1,13 @@
+/** An edit of state on this device. */
+export interface QueuedEdit<State> {
+  /** Makes the edit. Pure; runs on what is shown, and again on what is stored by then. Throws where it cannot be made. */
+  readonly apply: (state: State) => State
+  /** Told of each transaction that makes it. */
+  readonly onApplied?: (before: State, after: State) => void
+}
+
 /** State on this device that edits change: shown at once, stored in the background, in order. */
-export interface EditQueue<State, Edit> {
+export interface EditQueue<State> {
   /** The state with all edits, those that are not stored yet included. */
   readonly shown: State
   /** The state as it was last stored. */
@@ -7,58 +15,62 @@ export interface EditQueue<State, Edit> {
   /**
    * Makes an edit. Resolves when it is stored.
    *
-   * @throws At once, and changes nothing, if the edit cannot be applied to what is shown.
+   * @throws At once, and changes nothing, if the edit cannot be made on what is shown.
    */
-  add(edit: Edit): Promise<void>
-  /** Changes the stored state by anything but an edit. */
+  add(edit: QueuedEdit<State>): Promise<void>
+  /** Changes the stored state by anything but an edit, after the edits so far. */
   change(step: (state: State) => State): Promise<void>
-  /** Takes over a state that was stored elsewhere. */
-  replace(stored: State): void
+  /** Takes over the state that a transaction of another kind leaves, or that others have stored, after the edits so far. */
+  replaceBy(work: () => Promise<State>): Promise<void>
   /** Resolves when every edit so far is stored or has failed. */
   flush(): Promise<void>
 }
 
 /** Circumstances of {@link openQueue}. */
-export interface EditQueueOptions<State, Edit> {
+export interface EditQueueOptions<State> {
   /** The state as it is stored. */
   readonly initial: State
-  /** Applies an edit to a state. Pure; runs on what is shown, and again on what is stored by then. */
-  readonly apply: (state: State, edit: Edit) => State
-  /** Told of each edit that a transaction applies: on which state, and what it became. */
-  readonly onApplied?: (edit: Edit, before: State, after: State) => void
   /** Changes what is stored in one transaction, on what the tabs have made of it by then. */
   readonly transact: (step: (state: State) => State) => Promise<State>
   /** Told after each change of what is shown. */
   readonly onChange: () => void
 }
 
-interface Waiting<Edit> {
-  readonly edit: Edit
+interface Waiting<State> {
+  readonly edit: QueuedEdit<State>
   readonly resolve: () => void
   readonly reject: (reason: unknown) => void
 }
 
 /** Opens a queue of edits. */
-export function openQueue<State, Edit>(options: EditQueueOptions<State, Edit>): EditQueue<State, Edit> {
-  const { apply, onApplied, transact, onChange } = options
-  let stored = options.initial
+export function openQueue<State>({ initial, transact, onChange }: EditQueueOptions<State>): EditQueue<State> {
+  let stored = initial
   let shown = stored
-  let waiting: Array<Waiting<Edit>> = []
+  let waiting: Array<Waiting<State>> = []
   let storing: Promise<void> | undefined
 
   function show(): void {
-    shown = waiting.reduce((state, { edit }) => apply(state, edit), stored)
+    shown = waiting.reduce(showOne, stored)
     onChange()
+  }
+
+  /** An edit that cannot be made any more is not shown; its transaction says why. */
+  function showOne(before: State, { edit }: Waiting<State>): State {
+    try {
+      return edit.apply(before)
+    } catch {
+      return before
+    }
   }
 
   async function storeAll(): Promise<void> {
     while (waiting.length > 0) {
       const batch = waiting
-      const failures = new Map<Waiting<Edit>, unknown>()
+      const failures = new Map<Waiting<State>, unknown>()
       try {
         stored = await transact((state) => {
           failures.clear()
-          return batch.reduce((before, one) => applyOne(before, one, failures), state)
+          return batch.reduce((before, one) => storeOne(before, one, failures), state)
         })
       } catch (error) {
         for (const one of batch) failures.set(one, error)
@@ -70,13 +82,15 @@ export function openQueue<State, Edit>(options: EditQueueOptions<State, Edit>): 
         else one.resolve()
       }
     }
+    // In the same step as the last look at what waits: an edit made in between would wait for ever.
+    storing = undefined
   }
 
-  /** An edit that can no longer be applied, to what other tabs have stored, fails alone. */
-  function applyOne(before: State, one: Waiting<Edit>, failures: Map<Waiting<Edit>, unknown>): State {
+  /** An edit that cannot be made on what other tabs have stored fails alone. */
+  function storeOne(before: State, one: Waiting<State>, failures: Map<Waiting<State>, unknown>): State {
     try {
-      const after = apply(before, one.edit)
-      onApplied?.(one.edit, before, after)
+      const after = one.edit.apply(before)
+      one.edit.onApplied?.(before, after)
       return after
     } catch (error) {
       failures.set(one, error)
@@ -86,12 +100,14 @@ export function openQueue<State, Edit>(options: EditQueueOptions<State, Edit>): 
 
   function flush(): Promise<void> {
     // The first edit of a task waits for those after it, to share a transaction.
-    storing ??= Promise.resolve()
-      .then(storeAll)
-      .finally(() => {
-        storing = undefined
-      })
+    storing ??= Promise.resolve().then(storeAll)
     return storing
+  }
+
+  async function replaceBy(work: () => Promise<State>): Promise<void> {
+    await flush()
+    stored = await work()
+    show()
   }
 
   return {
@@ -102,7 +118,7 @@ export function openQueue<State, Edit>(options: EditQueueOptions<State, Edit>): 
       return stored
     },
     add(edit) {
-      shown = apply(shown, edit)
+      shown = edit.apply(shown)
       const done = new Promise<void>((resolve, reject) => {
         waiting = [...waiting, { edit, resolve, reject }]
       })
@@ -110,15 +126,8 @@ export function openQueue<State, Edit>(options: EditQueueOptions<State, Edit>): 
       void flush()
       return done
     },
-    async change(step) {
-      await flush()
-      stored = await transact(step)
-      show()
-    },
-    replace(state) {
-      stored = state
-      show()
-    },
+    change: (step) => replaceBy(() => transact(step)),
+    replaceBy,
     flush,
   }
 }

@@ -2,24 +2,12 @@ import { absorb, type Outcome } from '../core/absorb.ts'
 import type { BinText } from '../core/data.ts'
 import type { Definition, Definitions } from '../core/definition.ts'
 import { mergeTexts } from '../core/merge.ts'
-import {
-  adopt,
-  EMPTY_ROW,
-  edit,
-  offer,
-  pendingOf,
-  type RejectedEdit,
-  type Replica,
-  type ReplicaMeta,
-  type ReplicaRow,
-  visible,
-} from '../core/replica.ts'
+import { adopt, edit, offer, pendingOf, type RejectedEdit, type Replica, visible } from '../core/replica.ts'
 import type { AnswerPart, WireOp } from '../core/wire.ts'
+import { type Compute, openComputations } from './computations.ts'
 import { openQueue } from './queue.ts'
+import { changesTo, dropped, parseReplica, REPLICAS } from './replica-rows.ts'
 import type { Rows } from './storages/rows.ts'
-
-/** Computes what an edit makes of a bin: from what is there, or regardless of it. */
-export type Compute = (kept: BinText | undefined) => BinText | undefined
 
 /** One edit of a server bin. */
 export interface Edit {
@@ -39,18 +27,28 @@ export interface ClientReplica {
   find(definition: Definition): BinText | undefined
   /** Makes an edit: visible at once, stored in the background. Resolves when it is stored. */
   edit(edit: Edit): Promise<void>
+  /** Names of the bins that may hold data. */
+  names(): string[]
   /** Whether a bin's store was ever pulled. */
   isPulled(definition: Definition): boolean
   /** Tag of the owner whose replica this is; empty = a visitor that the server does not know yet. */
   readonly tag: string
-  /** Becomes the replica of another owner. Unsent edits of the visitor that was not known yet come along. */
+  /**
+   * Becomes the replica of another owner. Unsent edits come along from the visitor that was not known yet, and from one
+   * that the server has never answered.
+   */
   switchTo(tag: string): Promise<void>
+  /** Forgets all bins and edits: at once, and for all tabs in the background. Resolves when that is stored. */
+  clear(): Promise<void>
+  /**
+   * Leaves an owner that the server does not know any more, and becomes the replica of a visitor that it does not know
+   * yet: with the edits that were made after the given time, and nothing else.
+   */
+  leave(before: number): Promise<void>
   /** Ops to send, by store, with the cursor to send along; written down before they are returned. */
   offer(options: { maxOps: number; maxBytes: number }): Promise<Offer>
-  /** Takes in a part of an answer to an offer. */
+  /** Takes in a part of an answer to an offer; nothing, if it was the offer of another owner. */
   absorb(part: AnswerPart, offered: Offer): Promise<Array<{ bin: string; outcome: Outcome }>>
-  /** Forgets everything but edits made after the given time. */
-  forget(before: number): Promise<void>
   /** Number of edits that are not answered for, and how long the oldest has been waiting, in ms. */
   pending(): { count: number; oldestMs: number }
   /** The last edit of a bin that the server refused. */
@@ -65,6 +63,8 @@ export interface ClientReplica {
 
 /** What was offered to the server. */
 export interface Offer {
+  /** Tag of the owner. */
+  readonly tag: string
   /** Id of this replica. */
   readonly client: string
   /** Ops by store. */
@@ -94,87 +94,76 @@ export interface ReplicaOptions {
 /** Opens the replica of an owner. */
 export async function openReplica(options: ReplicaOptions): Promise<ClientReplica> {
   const { definitions, rows, clock, newId, onChange } = options
-  /** The computations behind a waiting op, as long as this page knows all of them. */
-  const histories = new Map<string, { n: number; computes: Compute[] }>()
-  let tag = options.tag
-  const queue = openQueue<Replica, Edit>({
-    initial: await load(tag),
-    apply: applyEdit,
-    onApplied: remember,
-    transact: (step) => transact(step),
-    onChange,
-  })
-
-  async function load(owner: string): Promise<Replica> {
-    return parse(await rows.load(prefixOf(owner)), owner)
+  const computations = openComputations()
+  const reading = {
+    newId,
+    session: options.session,
+    isOfSession: (bin: string) => definitions.knows(bin) && definitions.find(bin).maxAge === 'session',
   }
+  const parse = (all: ReadonlyMap<string, unknown>, owner: string) => parseReplica(all, owner, reading)
+  const initial = await rows.load(REPLICAS)
+  let { tag } = options
+  const queue = openQueue<Replica>({ initial: parse(initial, tag), transact, onChange })
+  // An earlier page may have made edits when there was no visitor.
+  if (tag !== '' && parse(initial, '').rows.size > 0) await moveTo(tag, carryFrom(''))
 
-  function parse(all: ReadonlyMap<string, unknown>, owner: string): Replica {
-    const prefix = prefixOf(owner)
-    const meta = all.get(prefix)
-    const session = options.session()
-    const isSameSession = isMeta(meta) && meta.session === session
-    const live = new Map<string, ReplicaRow>()
-    for (const [key, row] of all) {
-      const bin = key.slice(prefix.length)
-      if (key === prefix || !isRow(row)) continue
-      if (!isSameSession && definitions.knows(bin) && definitions.find(bin).maxAge === 'session') continue
-      live.set(bin, row)
-    }
-    const known = isMeta(meta) ? meta : { v: 1 as const, client: newId(), last: 0, cursors: {} }
-    const { session: _, ...rest } = known
-    return { rows: live, meta: session === undefined ? rest : { ...rest, session } }
-  }
-
-  /** Changes the stored replica in one transaction, on what the tabs have made of it by then. */
-  async function transact(step: (replica: Replica) => Replica, owner = tag): Promise<Replica> {
-    const prefix = prefixOf(owner)
-    const after = await rows.change(prefix, (all) => {
-      const before = parse(all, owner)
-      const next = step(before)
-      const changes = new Map<string, unknown>()
-      for (const [bin, row] of next.rows)
-        if (before.rows.get(bin) !== row) changes.set(`${prefix}${bin}`, row)
-      for (const key of all.keys()) {
-        const isOurs = key === prefix || isRow(all.get(key))
-        if (isOurs && key !== prefix && !next.rows.has(key.slice(prefix.length))) changes.set(key, undefined)
-      }
-      changes.set(prefix, next.meta)
-      return changes
+  /**
+   * Changes the stored replica in one transaction, on what the tabs have made of it by then. Whose it is is decided
+   * inside: an edit that was waiting meanwhile belongs to the owner that the one before it has switched to.
+   */
+  async function transact(step: (replica: Replica) => Replica): Promise<Replica> {
+    let owner = tag
+    const after = await rows.change(REPLICAS, (all) => {
+      owner = tag
+      return changesTo(all, owner, step(parse(all, owner)))
     })
     return parse(after, owner)
   }
 
-  function applyEdit(replica: Replica, { definition, compute, strict, at }: Edit): Replica {
-    const { name, store } = definition
-    const kept = compute(visible(replica.rows.get(name), clock()))
-    return edit(replica, name, { kept, at, strict, store })
+  /** Becomes the replica of another owner, in one transaction with what else that changes. */
+  function moveTo(
+    owner: string,
+    changes: (all: ReadonlyMap<string, unknown>, owner: string) => Map<string, unknown>,
+  ) {
+    return queue.replaceBy(async () => {
+      const after = await rows.change(REPLICAS, (all) => {
+        tag = owner
+        return changes(all, owner)
+      })
+      computations.clear()
+      return parse(after, owner)
+    })
   }
 
-  function remember({ definition: { name }, compute, strict }: Edit, before: Replica, after: Replica): void {
-    const history = histories.get(name)
-    const previous = before.rows.get(name)?.op?.n
-    const n = after.meta.last
-    if (!strict || previous === undefined) histories.set(name, { n, computes: [compute] })
-    else if (history?.n === previous) histories.set(name, { n, computes: [...history.computes, compute] })
-    else histories.delete(name)
-  }
-
-  /** Runs the computations of this page on what is kept now; `undefined` if the page does not know them all. */
-  function recompute(bin: string, n: number, theirs: BinText | undefined): BinText | null | undefined {
-    const history = histories.get(bin)
-    if (history?.n !== n) return undefined
-    try {
-      return history.computes.reduce<BinText | undefined>((kept, compute) => compute(kept), theirs) ?? null
-    } catch {
-      return undefined
+  /** Lets edits that were made after the given time come along, and leaves nothing behind. */
+  function carryFrom(former: string, after = Number.NEGATIVE_INFINITY) {
+    return (all: ReadonlyMap<string, unknown>, owner: string) => {
+      const { rows: left, meta } = parse(all, former)
+      const recent = new Map([...left].filter(([, { op }]) => op && op.at > after))
+      const adopted = adopt(parse(all, owner), { rows: recent, meta })
+      return new Map([...dropped(all, former), ...changesTo(all, owner, adopted)])
     }
   }
 
   return {
     find: ({ name }) => visible(queue.shown.rows.get(name), clock()),
 
-    edit: (one) => queue.add(one),
+    edit({ definition: { name, store }, compute, strict, at }) {
+      return queue.add({
+        apply(replica) {
+          const kept = compute(visible(replica.rows.get(name), clock()))
+          return edit(replica, name, { kept, at, strict, store })
+        },
+        onApplied(before, { meta }) {
+          computations.add(name, compute, {
+            n: meta.last,
+            on: strict ? before.rows.get(name)?.op?.n : undefined,
+          })
+        },
+      })
+    },
+
+    names: () => [...queue.shown.rows.keys()],
 
     isPulled: ({ store }) => queue.shown.meta.cursors[store] !== undefined,
 
@@ -182,67 +171,50 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
       return tag
     },
 
-    async switchTo(owner) {
-      await queue.flush()
-      const former = tag
-      const unsent = former === '' ? queue.stored : undefined
-      const replica = await transact((own) => (unsent ? adopt(own, unsent) : own), owner)
-      if (unsent) await transact((own) => ({ ...own, rows: new Map() }), former)
-      tag = owner
-      histories.clear()
-      queue.replace(replica)
+    switchTo(owner) {
+      // Responses to requests without a cookie each make a visitor, and the last one stays: this one never came to life.
+      const isUnanswered = owner !== '' && Object.keys(queue.stored.meta.cursors).length === 0
+      return moveTo(owner, tag === '' || isUnanswered ? carryFrom(tag) : () => new Map())
+    },
+
+    clear: () => queue.add({ apply: ({ meta }) => ({ rows: new Map(), meta: { ...meta, cursors: {} } }) }),
+
+    async leave(before) {
+      if (tag !== '') await moveTo('', carryFrom(tag, before))
     },
 
     async offer(limits) {
       let ops: WireOp[] = []
+      let owner = tag
       await queue.change((replica) => {
-        const offered = offer(replica, replica.rows.keys(), { now: clock(), ...limits })
+        const offered = offer(replica, sendable(replica), { now: clock(), ...limits })
         ops = offered.ops
+        owner = tag
         return offered.replica
       })
       const { client, cursors } = queue.stored.meta
-      return { client, ops: groupByStore(ops), cursors }
+      return { tag: owner, client, ops: groupByStore(ops), cursors }
     },
 
-    async absorb(part, { cursors }) {
+    async absorb(part, offered) {
       let outcomes: Array<{ bin: string; outcome: Outcome }> = []
-      const recomputed = new Set<string>()
       await queue.change((replica) => {
-        recomputed.clear()
+        if (tag !== offered.tag) return replica
         const absorbed = absorb(replica, part, {
           now: clock(),
-          sentCursor: cursors[part.store],
+          sentCursor: offered.cursors[part.store],
           storeOf: (bin) => (definitions.knows(bin) ? definitions.find(bin).store : undefined),
           merge,
-          recompute(bin, n, theirs) {
-            recomputed.add(bin)
-            return recompute(bin, n, theirs)
-          },
+          recompute: computations.run,
         })
         outcomes = absorbed.outcomes
         return absorbed.replica
       })
-      for (const [bin, history] of histories) {
-        const op = queue.stored.rows.get(bin)?.op
-        if (!op) histories.delete(bin)
-        else if (recomputed.has(bin)) history.n = op.n
-      }
+      computations.follow((bin) => queue.stored.rows.get(bin)?.op?.n)
       return outcomes
     },
 
-    async forget(before) {
-      await queue.change(({ rows: all, meta }) => {
-        const kept = [...all].filter(([, { op }]) => op && op.at > before)
-        const renewed = kept.map(
-          ([bin, { op }]) => [bin, { ...EMPTY_ROW, op: op && { ...op, from: null } }] as const,
-        )
-        // Only rows with an op were kept.
-        return { meta: { ...meta, cursors: {} }, rows: new Map(renewed) as Replica['rows'] }
-      })
-      histories.clear()
-    },
-
-    pending: () => pendingOf(queue.shown, clock()),
+    pending: () => pendingOf(queue.shown, sendable(queue.shown), clock()),
 
     rejected: (bin) => queue.shown.rows.get(bin)?.rejected,
 
@@ -256,10 +228,15 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
 
     flush: () => queue.flush(),
 
-    async reload() {
-      await queue.flush()
-      queue.replace(await load(tag))
-    },
+    reload: () => queue.replaceBy(async () => parse(await rows.load(REPLICAS), tag)),
+  }
+
+  /** Bins that this version of the program would send. Edits of others wait for the version that knows them. */
+  function sendable(replica: Replica): string[] {
+    return [...replica.rows.keys()].filter((bin) => {
+      const definition = definitions.knows(bin) ? definitions.find(bin) : undefined
+      return definition?.storage === 'server' && definition.browser === 'write'
+    })
   }
 
   function groupByStore(ops: readonly WireOp[]): Map<string, WireOp[]> {
@@ -281,21 +258,4 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
     const text = mergeTexts(definition, { base, mine, theirs })
     return typeof text === 'string' ? { text, version: definition.version } : text
   }
-}
-
-/** What the keys of an owner's rows begin with; it is itself the key of the meta row. */
-function prefixOf(tag: string): string {
-  return `s/${tag === '' ? 'new' : tag}/`
-}
-
-function isRow(value: unknown): value is ReplicaRow {
-  return isObject(value) && value.v === 1 && Array.isArray(value.sent)
-}
-
-function isMeta(value: unknown): value is ReplicaMeta {
-  return isObject(value) && value.v === 1 && typeof value.client === 'string'
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
 }

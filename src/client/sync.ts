@@ -3,7 +3,15 @@ import { BinsError } from '../core/error.ts'
 import { type OnEvent, report } from '../core/event.ts'
 import { MAX_OPS, MAX_SYNC_BYTES } from '../core/limits.ts'
 import { PROTOCOL, type SyncAnswer, type SyncRequest } from '../core/wire.ts'
-import { type EndpointOptions, isRecord, openEndpoint, Refusal, type SyncProblem } from './endpoint.ts'
+import {
+  accept,
+  type EndpointOptions,
+  isRecord,
+  openEndpoint,
+  Refusal,
+  type Reply,
+  type SyncProblem,
+} from './endpoint.ts'
 import type { ClientReplica, Offer } from './replica.ts'
 
 /** What became of edits in a sync: names of bins. */
@@ -112,12 +120,10 @@ export function openSync(options: SyncOptions): Sync {
     cancel()
     moveTo('syncing')
     running = exchangeAll()
-      .then(succeeded, failed)
       .finally(() => {
         running = undefined
-        if (isWanted) schedule(SOON_MS)
-        isWanted = false
       })
+      .then(succeeded, failed)
     return running
   }
 
@@ -126,12 +132,17 @@ export function openSync(options: SyncOptions): Sync {
     lastSyncedAt = clock()
     problem = undefined
     moveTo('idle')
+    if (isWanted) schedule(SOON_MS)
+    isWanted = false
     return result
   }
 
   function failed(cause: unknown): never {
     const refusal = cause instanceof Refusal ? cause : new Refusal('offline', { cause })
     report(onEvent, { type: 'sync-failed', cause: refusal.cause ?? refusal })
+    // What was asked for meanwhile waits as long as the rest.
+    isWanted = false
+    cancel()
     // Trying again by itself changes nothing about who is logged in, or what the browser allows.
     const isPaused = refusal.problem === 'auth' || refusal.problem === 'cookies-blocked'
     if (!isPaused) {
@@ -144,15 +155,14 @@ export function openSync(options: SyncOptions): Sync {
     throw new BinsError(
       'SYNC_FAILED',
       `The bins could not be synced (${refusal.problem}); the edits are kept.`,
-      {
-        cause: refusal,
-      },
+      { cause: refusal },
     )
   }
 
   async function exchangeAll(): Promise<SyncResult> {
     const result: SyncResult = { accepted: [], merged: [], superseded: [], rejected: [] }
     let mints = 0
+    let strangers = 0
     let maxOps = MAX_OPS
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       await replica.flush()
@@ -160,16 +170,21 @@ export function openSync(options: SyncOptions): Sync {
       await followOwner()
       const offered = await replica.offer({ maxOps, maxBytes: MAX_SYNC_BYTES * 0.75 })
       if (replica.tag === '' && offered.ops.size === 0) return result
-      const response = await endpoint.send('sync', toRequest(offered))
-      if (response.status === 409) {
-        await leaveOwner(response)
+      const reply = await endpoint.send('sync', toRequest(offered))
+      // The visitor was cleared, or another one took its place, while the answer was on its way.
+      if (replica.tag !== offered.tag || isCleared(offered.tag)) continue
+      if (reply.status === 409) {
+        if (await leaveOwner(reply)) strangers += 1
+        // Once or twice: responses to several requests without a cookie each set another one.
+        if (strangers > 2) throw new Refusal('cookies-blocked')
         continue
       }
-      if (response.status === 413 && maxOps > 1) {
+      if (reply.status === 413 && maxOps > 1) {
         maxOps = Math.ceil(maxOps / 2)
         continue
       }
-      const answer = await endpoint.readAnswer(response)
+      // The body speaks our protocol.
+      const answer = accept(reply) as unknown as SyncAnswer
       if (answer.minted) {
         mints += 1
         if (mints > 1 && visitorTag() === null) throw new Refusal('cookies-blocked')
@@ -184,13 +199,13 @@ export function openSync(options: SyncOptions): Sync {
 
   /** Takes in an answer, part by part; tells whether the server cannot take some edits yet. */
   async function absorbAll(answer: SyncAnswer, offered: Offer, result: SyncResult): Promise<boolean> {
+    const erased = answer.parts.find((part) => part.erased !== undefined)?.erased
+    if (erased !== undefined) {
+      await abandon(clock() - erased)
+      return false
+    }
     let isWaiting = false
     for (const part of answer.parts) {
-      if (part.erased !== undefined) {
-        await clearance.set(replica.tag, false)
-        await replica.forget(clock() - part.erased)
-        continue
-      }
       for (const { bin, outcome } of await replica.absorb(part, offered)) {
         if (outcome === 'waiting') isWaiting = true
         else note(result, bin, outcome)
@@ -203,23 +218,33 @@ export function openSync(options: SyncOptions): Sync {
   /** Another response may have made the visitor, or a new one. */
   async function followOwner(): Promise<void> {
     const present = visitorTag()
-    const tag = present === null || present === clearance.tag ? '' : present
+    const tag = present === null || isCleared(present) ? '' : present
     if (tag !== replica.tag) await replica.switchTo(tag)
   }
 
-  /** The server says that we are somebody else than our cookie says: it has forgotten the visitor, or the cookie is new. */
-  async function leaveOwner(response: Response): Promise<void> {
-    const body: unknown = await response.json().catch(() => undefined)
+  function isCleared(tag: string): boolean {
+    return tag !== '' && tag === clearance.tag
+  }
+
+  /**
+   * The server says that we are somebody else than we said: it has forgotten the visitor, or the cookie is new. Tells
+   * whether it is nobody that our cookies speak of.
+   */
+  async function leaveOwner({ body }: Reply): Promise<boolean> {
     const tag = isRecord(body) ? body.tag : undefined
-    if (tag !== null && tag !== visitorTag()) throw new Refusal('cookies-blocked')
-    if (tag !== null) return
+    if (tag === null) await abandon(Number.NEGATIVE_INFINITY)
+    return tag !== null && tag !== visitorTag()
+  }
+
+  /** The visitor is gone for good; edits after the given time are those of a new one. */
+  async function abandon(before: number): Promise<void> {
     await clearance.set(replica.tag, false)
-    await replica.forget(Number.NEGATIVE_INFINITY)
+    await replica.leave(before)
   }
 
   async function sendClear(): Promise<void> {
-    const response = await endpoint.send('clear', { v: PROTOCOL })
-    await endpoint.readBody(response)
+    // Whoever the cookies speak of meanwhile has not asked for it.
+    if (visitorTag() === clearance.tag) accept(await endpoint.send('clear', { v: PROTOCOL }))
     await clearance.set(clearance.tag ?? '', false)
   }
 
@@ -238,20 +263,24 @@ export function openSync(options: SyncOptions): Sync {
     }
   }
 
+  /** After the exchange that is running, one with what was edited since. */
+  async function now(): Promise<SyncResult> {
+    if (running) await running.catch(() => {})
+    return run()
+  }
+
   return {
-    async now() {
-      if (running) await running.catch(() => {})
-      return run()
-    },
+    now,
     soon() {
       if (phase !== 'waiting' || failures === 0) schedule(SOON_MS)
     },
     async clear() {
       const present = visitorTag()
+      const cleared = replica.clear()
       await clearance.set(present ?? replica.tag, present !== null)
-      await replica.forget(Number.POSITIVE_INFINITY)
-      await replica.switchTo('')
-      if (present !== null) await run().catch(() => {})
+      await cleared
+      await replica.leave(Number.NEGATIVE_INFINITY)
+      if (present !== null) await now().catch(() => {})
     },
     get phase() {
       return phase

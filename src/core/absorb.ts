@@ -20,38 +20,40 @@ export interface AbsorbRules {
     mine: BinText | undefined,
     theirs: BinText | undefined,
   ) => BinText | null | undefined
-  /** Computes a strict op anew on what is kept now; `undefined` if nobody is left to do so. */
-  readonly recompute: (bin: string, n: number, theirs: BinText | undefined) => BinText | null | undefined
+  /**
+   * Computes a strict op anew on what is kept now, without the edits up to `seen`, which that was built with.
+   * `undefined` if nobody is left to do so.
+   */
+  readonly recompute: (
+    bin: string,
+    numbers: { readonly n: number; readonly seen: number },
+    theirs: BinText | undefined,
+  ) => BinText | null | undefined
 }
 
 /**
  * Takes in a part of an answer: results and changes together, the cursor last. May be given an answer twice, late, or
- * after a newer one.
+ * after a newer one: where another was taken in since the request was sent, this one counts as lost. What it would have
+ * told comes with the next, and an op that is sent again is answered again.
  */
 export function absorb(
   before: Replica,
   part: AnswerPart,
   rules: AbsorbRules,
 ): { replica: Replica; outcomes: Array<{ bin: string; outcome: Outcome }> } {
-  const stored = before.meta.cursors[part.store]
-  // The store's record began another life while this answer was on its way.
-  if (epochOf(stored) !== epochOf(rules.sentCursor)) return { replica: before, outcomes: [] }
   const outcomes: Array<{ bin: string; outcome: Outcome }> = []
+  if (before.meta.cursors[part.store] !== rules.sentCursor) return { replica: before, outcomes }
   let replica = before
   for (const result of part.results) {
     const settled = settle(replica, result, rules)
     replica = settled.replica
     if (settled.outcome) outcomes.push({ bin: result.bin, outcome: settled.outcome })
   }
-  // An older answer is late only if a newer one came in between; else the server has gone back in time.
-  const isLate = stored !== rules.sentCursor && seqOf(part.cursor) < seqOf(stored)
-  if (isLate) return { replica, outcomes }
   const rows = new Map(replica.rows)
   for (const change of part.changes) {
-    rows.set(
-      change.bin,
-      receive(rows.get(change.bin), change, { now: rules.now, isReset: part.reset === true }),
-    )
+    const known = toKnown(change, rules.now)
+    // An edit that waits keeps what it was made on: the server decides when it comes.
+    if (known) rows.set(change.bin, { ...(rows.get(change.bin) ?? EMPTY_ROW), known })
   }
   if (part.reset) dropUnnamed(rows, part, rules)
   const cursors = { ...replica.meta.cursors, [part.store]: part.cursor }
@@ -67,36 +69,33 @@ function settle(
   if (!row) return { replica }
   const { op } = row
   const own = [...row.sent, ...(op ? [op] : [])]
-  const theirs = toKnown(result, rules.now) ?? row.known ?? { rev: 0, expires: Infinity }
-  const sent = row.sent.filter(({ n }) => n > result.seen)
-  // An older answer than the one that is known already has nothing to say about the row.
-  const known = row.known && row.known.rev > theirs.rev ? row.known : theirs
+  const known = toKnown(result, rules.now) ?? row.known ?? { rev: 0, expires: Infinity }
   const put = (next: ReplicaRow): Replica => ({
     ...replica,
     rows: new Map(replica.rows).set(result.bin, next),
   })
   const { op: _, ...rest } = row
-  const settled = { ...rest, known, sent }
+  const settled = { ...rest, known, sent: row.sent.filter(({ n }) => n > result.seen) }
 
   if (op && op.n <= result.seen) return { replica: put(settled), outcome: 'accepted' }
   if (!op) return { replica: put(settled) }
-  const waiting = { ...settled, op }
+  // As long as the edit that waits is not moved onto what is known, the one that was seen is what both start from.
+  const waiting = { ...rest, known, op }
   switch (result.state) {
     case 'ok':
     case 'dup': {
       // The server has an older edit of ours; the newer one was made on top of it.
       const seen = own.find(({ n }) => n === result.seen)
-      const isOurs = seen !== undefined && seen.kept?.text === theirs.kept?.text
-      const from = isOurs ? { rev: theirs.rev, ...keptOf(theirs.kept) } : op.from
-      return { replica: put({ ...waiting, op: { ...op, from } }) }
+      if (!seen || seen.kept?.text !== known.kept?.text) return { replica: put(waiting) }
+      return { replica: put({ ...settled, op: { ...op, from: { rev: known.rev, ...keptOf(known.kept) } } }) }
     }
     case 'outdated':
       return { replica: put(waiting), outcome: 'waiting' }
     case 'conflict':
       return resolve(
-        { ...replica, rows: new Map(replica.rows).set(result.bin, waiting) },
+        { ...replica, rows: new Map(replica.rows).set(result.bin, { ...settled, op }) },
         result,
-        theirs,
+        known,
         own,
         rules,
       )
@@ -131,11 +130,15 @@ function resolve(
     rows: new Map(replica.rows).set(bin, next),
     meta: { ...replica.meta, last },
   })
-  // What both sides have in common: the last edit of ours that the server has built on, else what was edited.
-  const base = own.find(({ n }) => n === seen)?.kept ?? op.from?.kept
-  if (op.from && base?.text === theirs.kept?.text) return { replica: put({ ...row, op: { ...op, from } }) }
+  // What both sides start from: the last edit of ours that the server has built on, else what was edited.
+  const ancestor = own.findLast(({ n }) => n <= seen) ?? op.from
+  const base = ancestor?.kept
+  // Nothing that this edit does not know of: also where nothing was known, and nothing is there.
+  if ((ancestor || !theirs.kept) && base?.text === theirs.kept?.text) {
+    return { replica: put({ ...row, op: { ...op, from } }) }
+  }
 
-  const recomputed = op.strict ? rules.recompute(bin, op.n, theirs.kept) : undefined
+  const recomputed = op.strict ? rules.recompute(bin, { n: op.n, seen }, theirs.kept) : undefined
   const merged = recomputed === undefined ? rules.merge(bin, base, op.kept, theirs.kept) : recomputed
   const { op: _, ...rest } = row
   if (merged === undefined) {
@@ -147,17 +150,6 @@ function resolve(
   const { kept: __, ...made } = op
   const next: PendingOp = { ...made, n, ...keptOf(merged ?? undefined), from, offered: false }
   return { replica: put({ ...row, op: next }, n), outcome: 'merged' }
-}
-
-/** Takes in a change. An edit that waits keeps what it was made on: the server decides when it comes. */
-function receive(
-  row: ReplicaRow = EMPTY_ROW,
-  change: WireChange,
-  { now, isReset }: { now: number; isReset: boolean },
-): ReplicaRow {
-  const known = toKnown(change, now)
-  if (!known || (row.known && row.known.rev > known.rev && !isReset)) return row
-  return { ...row, known }
 }
 
 /** After a snapshot, what it does not name is not there. */
@@ -184,12 +176,4 @@ function reasonOf({ state }: WireResult): { message: string } {
   return {
     message: state === 'too-large' ? 'too large for the server' : 'not allowed to be written by a browser',
   }
-}
-
-function epochOf(cursor: string | undefined): string | undefined {
-  return cursor?.split('.')[0]
-}
-
-function seqOf(cursor: string | undefined): number {
-  return Number(cursor?.split('.')[1] ?? 0)
 }

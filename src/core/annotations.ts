@@ -31,9 +31,8 @@ export function areAnnotations(json: unknown, values: unknown): boolean {
 function annotate(annotated: Set<unknown>, json: unknown, annotation: readonly unknown[]): boolean {
   const [type, children] = annotation
   if (annotation.length > 2 || !TYPES.get(type)?.(json)) return false
-  const hasChildren = annotation.length > 1
-  const mayHaveChildren = type === 'set' || type === 'map'
-  if (hasChildren && !(mayHaveChildren && annotateIn(annotated, json, children))) return false
+  const hasChildren = annotation.length === 2
+  if (hasChildren && !annotateIn(annotated, json, children)) return false
   if (Array.isArray(json)) annotated.add(json)
   return true
 }

@@ -171,7 +171,7 @@ function isRecord(value: object): value is Record<string, unknown> {
   return prototype === Object.prototype || prototype === null || isRoot(prototype)
 }
 
-/** Whether it is the Object.prototype of some realm: a frame or a `node:vm` context, where tests run, has its own. */
+/** Whether it is the Object.prototype of some realm: a frame has its own, and so has `node:vm`, where tests run. */
 function isRoot(prototype: object): boolean {
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf')
 }

@@ -51,7 +51,7 @@ export function mergeFields(base: unknown, mine: unknown, theirs: unknown): unkn
 }
 
 function isSame(one: unknown, other: unknown): boolean {
-  return one === other || (one !== undefined && other !== undefined && encode(one) === encode(other))
+  return Object.is(one, other) || (one !== undefined && other !== undefined && encode(one) === encode(other))
 }
 
 function isPlain(data: unknown): data is Record<string, unknown> {

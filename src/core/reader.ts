@@ -121,7 +121,8 @@ export function openReader(
     },
     changed(name) {
       const names = name === undefined ? [...subscriptions.keys()] : [name]
-      for (const each of names) notify(each, [...(subscriptions.get(each) ?? [])])
+      // Not a copy: a subscription that one of the listeners ends is over.
+      for (const each of names) notify(each, subscriptions.get(each) ?? [])
     },
   }
 }

@@ -31,7 +31,7 @@ export function formatRecord(record: BinsRecord): string {
  */
 export function parseRecord(text: string): BinsRecord {
   // Only formatRecord writes such texts; a store that returns anything else is broken, and a throw says so.
-  const json = JSON.parse(text) as RecordJson
+  const json = parseJson(text) as RecordJson
   if (json.v !== FORMAT)
     throw new TypeError('The record is of another format than this version of Breadbin knows.')
   const { created, secrets, cookieUntil, erased } = json.meta
@@ -48,6 +48,15 @@ export function parseRecord(text: string): BinsRecord {
     applied: new Map(
       Object.entries(json.applied).map(([client, counts]) => [client, new Map(Object.entries(counts))]),
     ),
+  }
+}
+
+/** V8 quotes the text in its message, and no event may carry data. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new SyntaxError('The record is no JSON.')
   }
 }
 

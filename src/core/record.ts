@@ -115,9 +115,9 @@ export function createRecord(options: {
   epoch: string
   mark: string
   now: number
-  secrets: readonly string[]
+  secrets?: readonly string[]
 }): BinsRecord {
-  const { epoch, mark, now, secrets } = options
+  const { epoch, mark, now, secrets = [] } = options
   return {
     epoch,
     seq: now,
@@ -168,10 +168,13 @@ export function erase(record: BinsRecord, now: number, freshMark: string): BinsR
   return mark({ ...record, seq, floor: seq, erased: now, bins: new Map(), applied: new Map() }, freshMark)
 }
 
-/** Whether a record holds data, of whichever browser session. */
-export function isEmpty(record: BinsRecord, now: number): boolean {
-  for (const row of record.bins.values()) if (row.text !== undefined && row.expires > now) return false
-  return true
+/** The latest time at which a record holds data, of whichever browser session; 0 if it holds none. */
+export function liveUntil(record: BinsRecord, now: number): number {
+  let until = 0
+  for (const { text, expires } of record.bins.values()) {
+    if (text !== undefined && expires > now) until = Math.max(until, expires)
+  }
+  return until
 }
 
 function applyOne(
@@ -255,13 +258,23 @@ function fits(record: BinsRecord, name: string, text: string, now: number): bool
 }
 
 function countOp(applied: BinsRecord['applied'], client: string, op: Op): BinsRecord['applied'] {
-  const next = new Map(applied)
-  // Deleted and set again, the client heard last comes last.
-  next.delete(client)
-  next.set(client, new Map(applied.get(client)).set(op.bin, op.n))
-  for (const oldest of next.keys()) {
-    if (next.size <= MAX_CLIENTS) break
-    next.delete(oldest)
+  const counts = setLast(applied.get(client), op.bin, op.n, MAX_BINS + MAX_TOMBSTONES)
+  return setLast(applied, client, counts, MAX_CLIENTS)
+}
+
+/** Sets an entry, which comes last then, and drops the first ones beyond a limit: those not set for longest. */
+function setLast<Value>(
+  map: ReadonlyMap<string, Value> | undefined,
+  key: string,
+  value: Value,
+  limit: number,
+): Map<string, Value> {
+  const next = new Map(map)
+  next.delete(key)
+  next.set(key, value)
+  for (const first of next.keys()) {
+    if (next.size <= limit) break
+    next.delete(first)
   }
   return next
 }
@@ -281,7 +294,9 @@ function prune(record: BinsRecord, now: number): BinsRecord {
     .sort(([, a], [, b]) => a.rev - b.rev)
   let floor = record.floor
   for (const [index, [name, row]] of tombstones.entries()) {
-    if (tombstones.length - index <= MAX_TOMBSTONES && row.at > now - TOMBSTONE_AGE) continue
+    // Revs are times in ms: an edit that was made long ago can delete only now.
+    const since = Math.max(row.at, row.rev)
+    if (tombstones.length - index <= MAX_TOMBSTONES && since > now - TOMBSTONE_AGE) continue
     bins.delete(name)
     floor = Math.max(floor, row.rev)
   }

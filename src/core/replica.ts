@@ -152,9 +152,13 @@ export function adopt(into: Replica, from: Replica): Replica {
   return replica
 }
 
-/** Bins with an edit that the server has not answered for, and how long the oldest has been waiting, in ms. */
-export function pendingOf(replica: Replica, now: number): { count: number; oldestMs: number } {
-  const times = [...replica.rows.values()].flatMap(({ op }) => (op ? [op.at] : []))
+/** How many of these bins have an edit that the server has not answered for, and how long the oldest waits, in ms. */
+export function pendingOf(
+  { rows }: Replica,
+  bins: Iterable<string>,
+  now: number,
+): { count: number; oldestMs: number } {
+  const times = [...bins].flatMap((bin) => rows.get(bin)?.op?.at ?? [])
   return { count: times.length, oldestMs: times.length === 0 ? 0 : Math.max(0, now - Math.min(...times)) }
 }
 

@@ -117,9 +117,9 @@ export interface WrongOwner {
   tag: string | null
 }
 
-/** Formats what a client knows after it has seen this version of a record. */
-export function toCursor({ epoch, seq, marks }: BinsRecord): string {
-  return `${epoch}.${seq}.${marks.at(-1)?.[1] ?? ''}`
+/** Formats what a client knows after it has seen this version of a record; or, of none, that there is none. */
+export function toCursor(record: BinsRecord | undefined): string {
+  return record ? `${record.epoch}.${record.seq}.${record.marks.at(-1)?.[1] ?? ''}` : '0.0.0'
 }
 
 /**

@@ -2,7 +2,7 @@ import { type CookieText, formatPlain, parsePlain } from '../core/cookie.ts'
 import type { Definition } from '../core/definition.ts'
 import { type OnEvent, report } from '../core/event.ts'
 import type { KeptText } from '../core/reader.ts'
-import type { Jar } from './jar.ts'
+import type { Change, Jar } from './jar.ts'
 import type { Keys } from './keys.ts'
 
 /** The cookie bins of one request. */
@@ -12,9 +12,27 @@ export interface CookieBins {
   /**
    * Sets or deletes a bin's cookie.
    *
-   * @throws {@link BinsError} `TOO_LARGE`.
+   * @throws {@link BinsError} `TOO_LARGE`; nothing is changed.
    */
   set(definition: Definition, text: string | null): void
+  /** Makes the changes so far last, whatever {@link CookieBins.discard} takes back. */
+  keep(): void
+  /** Takes back what was set since {@link CookieBins.keep}. */
+  discard(): void
+  /** Names of the bins whose changes were not made to last. */
+  readonly unsaved: readonly string[]
+}
+
+interface Found {
+  readonly kept: KeptText
+  /** In seconds since the Unix epoch; 0 = when the browser closes. */
+  readonly expires: number
+}
+
+interface Draft {
+  readonly definition: Definition
+  /** What the jar was to do before. */
+  readonly before: Change | undefined
 }
 
 /** Opens the cookie bins of a request. */
@@ -23,34 +41,38 @@ export function openCookieBins(
   keys: Keys | undefined,
   { clock, onEvent }: { clock: () => number; onEvent: OnEvent | undefined },
 ): CookieBins {
-  const opened = new Map<string, KeptText | undefined>()
+  const known = new Map<string, Found | undefined>()
+  const drafts = new Map<string, Draft>()
 
-  function open(definition: Definition): KeptText | undefined {
-    const name = jar.binName(definition.name)
+  function find(definition: Definition): Found | undefined {
+    if (!known.has(definition.name)) known.set(definition.name, read(definition))
+    return known.get(definition.name)
+  }
+
+  function read(definition: Definition): Found | undefined {
+    const { name: bin, browser } = definition
+    const name = jar.binName(bin)
     const values = jar.values(name)
     if (values.length > 1) report(onEvent, { type: 'duplicate-cookie', name })
-    const candidates = definition.browser === 'write' ? values.slice(0, 1) : values
+    // Of several, only a signature tells which one is ours.
+    const candidates = browser === 'write' ? values.slice(0, 1) : values
     for (const value of candidates) {
-      const cookie = parse(definition, name, value)
-      if (!cookie) continue
-      if (cookie.expires !== 0 && cookie.expires * 1_000 <= clock()) {
-        report(onEvent, { type: 'unreadable', bin: definition.name, reason: 'expired' })
-        continue
+      const cookie = open(definition, name, value)
+      if (!cookie) {
+        report(onEvent, { type: 'unreadable', bin, reason: browser === 'write' ? 'unreadable' : 'tampered' })
+      } else if (cookie.expires !== 0 && cookie.expires * 1_000 <= clock()) {
+        report(onEvent, { type: 'unreadable', bin, reason: 'expired' })
+      } else {
+        const { text, version, expires } = cookie
+        return { kept: { text, version, trusted: browser !== 'write' }, expires }
       }
-      return { text: cookie.text, version: cookie.version, trusted: definition.browser !== 'write' }
     }
     return undefined
   }
 
-  function parse({ name: bin, browser }: Definition, name: string, value: string): CookieText | undefined {
-    if (browser === 'write') {
-      const cookie = parsePlain(value)
-      if (!cookie) report(onEvent, { type: 'unreadable', bin, reason: 'unreadable' })
-      return cookie
-    }
-    const genuine = browser === 'read' ? keys?.verify(name, '', value) : keys?.unseal(name, '', value)
-    if (!genuine) report(onEvent, { type: 'unreadable', bin, reason: 'tampered' })
-    return genuine?.cookie
+  function open({ browser }: Definition, name: string, value: string): CookieText | undefined {
+    if (browser === 'write') return parsePlain(value)
+    return (browser === 'read' ? keys?.verify(name, '', value) : keys?.unseal(name, '', value))?.cookie
   }
 
   function format({ browser }: Definition, name: string, cookie: CookieText): string {
@@ -61,35 +83,40 @@ export function openCookieBins(
   }
 
   return {
-    find(definition) {
-      if (!opened.has(definition.name)) opened.set(definition.name, open(definition))
-      return opened.get(definition.name)
-    },
+    find: (definition) => find(definition)?.kept,
 
     set(definition, text) {
       const { name: bin, browser, maxAge, renew, version } = definition
       const name = jar.binName(bin)
       const httpOnly = browser === 'none'
+      const draft = drafts.get(name) ?? { definition, before: jar.changes.get(name) }
       if (text === null) {
         jar.delete(name, { httpOnly })
-        opened.set(bin, undefined)
-        return
+        known.set(bin, undefined)
+      } else {
+        const at = Math.floor(clock() / 1_000)
+        const until = renew === 'never' ? find(definition)?.expires : undefined
+        const expires = maxAge === 'session' ? 0 : until || at + maxAge
+        const value = format(definition, name, { version, at, expires, text })
+        jar.checkSize(bin, value)
+        jar.set(name, value, { httpOnly, maxAge: expires === 0 ? undefined : expires - at })
+        known.set(bin, { kept: { text, version, trusted: true }, expires })
       }
-      const at = Math.floor(clock() / 1_000)
-      const until = renew === 'never' ? expiryOf(definition, name) : undefined
-      const expires = maxAge === 'session' ? 0 : (until ?? at + maxAge)
-      const value = format(definition, name, { version, at, expires, text })
-      jar.set(name, value, { httpOnly, maxAge: expires === 0 ? undefined : expires - at }, bin)
-      opened.set(bin, { text, version, trusted: browser !== 'write' })
+      drafts.set(name, draft)
     },
-  }
 
-  /** When the cookie that is there expires, for a lifetime that writes do not restart. */
-  function expiryOf(definition: Definition, name: string): number | undefined {
-    for (const value of jar.values(name)) {
-      const expires = parse(definition, name, value)?.expires
-      if (expires !== undefined && expires * 1_000 > clock()) return expires
-    }
-    return undefined
+    keep: () => drafts.clear(),
+
+    discard() {
+      for (const [name, { definition, before }] of drafts) {
+        jar.restore(name, before)
+        known.delete(definition.name)
+      }
+      drafts.clear()
+    },
+
+    get unsaved() {
+      return [...drafts.values()].map(({ definition }) => definition.name)
+    },
   }
 }

@@ -31,18 +31,18 @@ export function readHead(request: AnyRequest, origin: string | undefined): Reque
   return {
     method: request.method ?? 'GET',
     cookies: header('cookie') ?? '',
-    secure: !/^http:\/\/(localhost|127\.0\.0\.1|\[::1\])([:/]|$)/.test(site),
+    secure: !/^http:\/\/(localhost|127\.0\.0\.1|\[::1\])([:/]|$)/i.test(site),
     header,
-    origin: () => new URL(site).origin,
+    origin: () => originOf(site),
   }
 }
 
-/** Whether the browser says that another site caused the request; then a `SameSite` cookie may just be missing. */
-export function isCrossSite(head: RequestHead): boolean {
+/** Whether the browser says that another site caused the request, so that a `SameSite` cookie may just be missing. */
+export function isCrossSite(head: RequestHead, sameSite: 'lax' | 'strict'): boolean {
   const site = head.header('sec-fetch-site')
-  if (site !== undefined) return site === 'cross-site'
+  if (site !== undefined) return site === 'cross-site' && !(sameSite === 'lax' && isTopLevel(head))
   const origin = head.header('origin')
-  return origin !== undefined && head.method !== 'GET' && head.method !== 'HEAD' && origin !== head.origin()
+  return origin !== undefined && !isSafe(head) && origin !== head.origin()
 }
 
 /** Whether the browser vouches that a page of this origin sent the request. Says no when it says nothing. */
@@ -52,11 +52,33 @@ export function isSameOrigin(head: RequestHead): boolean {
   return head.header('origin') === head.origin()
 }
 
+/** Whether somebody followed a link here: Lax cookies come along then (RFC 6265bis §5.6.7.1), but not on a prefetch. */
+function isTopLevel(head: RequestHead): boolean {
+  return (
+    isSafe(head) &&
+    head.header('sec-fetch-mode') === 'navigate' &&
+    head.header('sec-fetch-dest') === 'document' &&
+    head.header('sec-purpose') === undefined
+  )
+}
+
+function isSafe({ method }: RequestHead): boolean {
+  return method === 'GET' || method === 'HEAD'
+}
+
 function isWebRequest(request: AnyRequest): request is Request {
   return typeof request.headers.get === 'function'
 }
 
 function nodeOrigin({ headers, socket }: IncomingMessage): string {
   const scheme = 'encrypted' in socket && socket.encrypted ? 'https' : 'http'
-  return `${scheme}://${headers.host ?? 'unknown.invalid'}`
+  return `${scheme}://${headers.host ?? UNKNOWN_HOST}`
 }
+
+/** The origin of a URL; one that nobody has if a client made up its `Host`. */
+function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : `https://${UNKNOWN_HOST}`
+}
+
+/** A name that is nobody's (RFC 2606). */
+const UNKNOWN_HOST = 'unknown.invalid'

@@ -1,11 +1,10 @@
 import type { ServerResponse } from 'node:http'
+import { takeHead, type WriteHeadArguments } from './write-head.ts'
 
 /** What is to happen before the head of a response goes out. */
 export interface HeadHooks {
-  /** Whether {@link HeadHooks.wait} has to finish first. Asked once, when the head is about to go. */
-  isWaitNeeded(): boolean
-  /** The work to wait for. */
-  wait(): Promise<void>
+  /** Starts the work that the head must wait for, if there is any. Called once, when the head is about to go. */
+  startWork(): Promise<void> | undefined
   /** Adds the last headers; the head goes out right after. */
   beforeHead(): void
   /** The work failed: answers instead of what was written so far. The headers are empty, the status is 503. */
@@ -18,16 +17,23 @@ export interface HeldHead {
   readonly isSent: boolean
 }
 
-type Write = ServerResponse['write']
-type End = ServerResponse['end']
+type Callback = (error?: Error) => void
 
-/** The methods and properties that stand in for the response's own while it waits. */
-const HELD = ['headersSent', 'writableEnded', 'finished', 'setHeader', 'appendHeader', 'setHeaders', 'removeHeader']
+/** What the handler did while the response was held. */
+interface Step {
+  readonly run: () => void
+  readonly callback?: Callback | undefined
+}
+
+/** Methods that throw once the head has gone out. */
+const SETTERS = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'] as const
 
 /**
- * Lets asynchronous work come between the handler and the head of its response. Node writes the head at the first of
+ * Lets asynchronous work come between a handler and the head of its response. Node writes the head at the first of
  * `writeHead`, `write`, `end` and `flushHeaders`, synchronously. If there is something to wait for, the response counts
  * as sent from then on, as the handler expects, and what is written waits in a queue.
+ *
+ * The methods stay wrapped for good: whoever wraps them after us would be cut off if we put back what we found.
  */
 export function holdHead(response: ServerResponse, hooks: HeadHooks): HeldHead {
   const own = {
@@ -35,150 +41,175 @@ export function holdHead(response: ServerResponse, hooks: HeadHooks): HeldHead {
     write: response.write,
     end: response.end,
     flushHeaders: response.flushHeaders,
+    destroy: response.destroy,
   }
-  const queue: Array<() => void> = []
-  let phase: 'open' | 'waiting' | 'sent' = 'open'
-  let releaseSocket = () => {}
+  const queue: Step[] = []
+  let phase: 'open' | 'held' | 'passing' | 'failed' = response.headersSent ? 'passing' : 'open'
+  let isEnded = false
+  let needsDrain = false
 
-  /** Whether what is being written has to wait. Starts the wait at the first call. */
+  /** Whether what is being written has to wait. The first write of all starts the work. */
   function isHeld(): boolean {
-    if (phase === 'open' && hooks.isWaitNeeded()) startWaiting()
-    return phase === 'waiting'
+    if (phase !== 'open') return phase === 'held'
+    const work = hooks.startWork()
+    phase = work ? 'held' : 'passing'
+    if (work) hold(work)
+    return work !== undefined
   }
 
-  function startWaiting(): void {
-    phase = 'waiting'
-    pretendSent(response, () => queue.some((step) => step === endMark))
-    releaseSocket = postponeDestroy(response)
-    hooks.wait().then(release, fail)
-  }
-
-  const endMark = () => {}
-
-  function release(): void {
-    for (const name of HELD) Reflect.deleteProperty(response, name)
-    phase = 'open'
-    if (!response.destroyed) {
-      settle()
-      for (const step of queue.splice(0)) step()
-      if (!response.writableEnded && !response.writableNeedDrain) response.emit('drain')
+  function hold(work: Promise<void>): void {
+    const { statusCode, statusMessage } = response
+    const stopPretending = pretendSent(response, () => isEnded)
+    const letDestroy = postponeDestroy(response)
+    const settle = (then: () => void) => {
+      stopPretending()
+      // What the handler set later comes too late, as it would have without us.
+      Object.assign(response, { statusCode, statusMessage })
+      then()
     }
-    releaseSocket()
+    work
+      .then(
+        () => settle(replay),
+        (error) => settle(() => fail(error)),
+      )
+      .catch((error) => own.destroy.call(response, error))
+      .finally(letDestroy)
+  }
+
+  function replay(): void {
+    phase = 'passing'
+    for (const { run } of queue.splice(0)) run()
+    const isDrained = !response.destroyed && !response.writableEnded && !response.writableNeedDrain
+    if (needsDrain && isDrained) process.nextTick(() => response.emit('drain'))
   }
 
   function fail(error: unknown): void {
-    for (const name of HELD) Reflect.deleteProperty(response, name)
-    queue.length = 0
-    phase = 'open'
+    phase = 'failed'
+    for (const { callback } of queue.splice(0)) if (callback) process.nextTick(callback, lost())
     for (const name of response.getHeaderNames()) response.removeHeader(name)
-    response.statusCode = 503
-    response.statusMessage = ''
-    if (!response.destroyed) hooks.onFailure(error)
-    settle()
-    releaseSocket()
+    Object.assign(response, { statusCode: 503, statusMessage: '' })
+    hooks.onFailure(error)
   }
 
-  /** From here on the response is its own again. */
-  function settle(): void {
-    if (phase === 'sent') return
-    phase = 'sent'
-    Object.assign(response, own)
-    hooks.beforeHead()
+  /** Keeps what a handler goes on to write out of the answer that was given in its place. */
+  function isOver(args: readonly unknown[]): boolean {
+    if (phase !== 'failed' || !response.writableEnded) return false
+    const callback = callbackOf(args)
+    if (callback) process.nextTick(callback, lost())
+    return true
   }
 
-  response.writeHead = ((...args: [number, ...unknown[]]) => {
-    if (phase === 'waiting') throw headersSent('write')
-    // Headers passed to writeHead would replace those set before, ours included; set, they take part.
-    takeHeaders(response, args)
-    if (isHeld()) {
-      queue.push(() => own.writeHead.call(response, response.statusCode))
+  Object.assign(response, {
+    writeHead(...args: WriteHeadArguments) {
+      if (response.headersSent) throw headersSent('write')
+      takeHead(response, args)
+      const { statusCode, statusMessage } = response
+      const run = () => {
+        hooks.beforeHead()
+        Reflect.apply(own.writeHead, response, [statusCode, statusMessage])
+      }
+      if (isHeld()) queue.push({ run })
+      else run()
       return response
-    }
-    settle()
-    return own.writeHead.call(response, response.statusCode)
-  }) as ServerResponse['writeHead']
+    },
 
-  response.write = ((...args: Parameters<Write>) => {
-    if (!isHeld()) return own.write.apply(response, args)
-    queue.push(() => own.write.apply(response, args))
-    return false
-  }) as Write
+    write(...args: Parameters<ServerResponse['write']>): boolean {
+      if (isOver(args)) return false
+      // What cannot be written throws at once.
+      if (!isChunk(args[0]) || !isHeld()) return own.write.apply(response, args)
+      queue.push({ run: () => own.write.apply(response, args), callback: callbackOf(args) })
+      needsDrain = true
+      return false
+    },
 
-  response.end = ((...args: Parameters<End>) => {
-    if (!isHeld()) return own.end.apply(response, args)
-    queue.push(() => own.end.apply(response, args), endMark)
-    return response
-  }) as End
+    end(...args: Parameters<ServerResponse['end']>): ServerResponse {
+      if (isOver(args)) return response
+      const [chunk] = args as unknown[]
+      const isWritable = !chunk || typeof chunk === 'function' || isChunk(chunk)
+      if (!isWritable || !isHeld()) return own.end.apply(response, args)
+      queue.push({ run: () => own.end.apply(response, args), callback: callbackOf(args) })
+      isEnded = true
+      return response
+    },
 
-  response.flushHeaders = () => {
-    if (!isHeld()) own.flushHeaders.call(response)
-    else queue.push(() => own.flushHeaders.call(response))
-  }
+    flushHeaders(): void {
+      if (isHeld()) queue.push({ run: () => own.flushHeaders.call(response) })
+      else own.flushHeaders.call(response)
+    },
+
+    destroy(error?: Error): ServerResponse {
+      const run = () => void own.destroy.call(response, error)
+      // Node sends what was written in the next tick.
+      if (phase === 'held') queue.push({ run: () => setImmediate(run) })
+      else run()
+      return response
+    },
+  })
 
   return {
     get isSent() {
-      return phase === 'sent' && response.headersSent
+      return phase !== 'held' && response.headersSent
     },
   }
 }
 
-/** Makes a response answer as one whose head is out. */
-function pretendSent(response: ServerResponse, isEnded: () => boolean): void {
-  const refuse = () => {
-    throw headersSent('set')
+/** Makes a response answer as one whose head is out, until the function that is returned is called. */
+function pretendSent(response: ServerResponse, isEnded: () => boolean): () => void {
+  const facts = new Map<string, () => unknown>([
+    ['headersSent', () => true],
+    ['finished', isEnded],
+    ...SETTERS.map((name) => [name, () => refuse(name)] as const),
+  ])
+  const before = [...facts.keys()].map(
+    (name) => [name, Object.getOwnPropertyDescriptor(response, name)] as const,
+  )
+  for (const [name, get] of facts) Object.defineProperty(response, name, { configurable: true, get })
+  return () => {
+    for (const [name, descriptor] of before) {
+      if (descriptor) Object.defineProperty(response, name, descriptor)
+      else Reflect.deleteProperty(response, name)
+    }
   }
-  const facts: Record<string, () => unknown> = {
-    headersSent: () => true,
-    writableEnded: isEnded,
-    finished: isEnded,
-  }
-  for (const name of HELD) {
-    Object.defineProperty(response, name, { configurable: true, get: facts[name] ?? (() => refuse) })
+}
+
+function refuse(name: string): () => never {
+  return () => {
+    throw headersSent(name.replace(/Headers?$/, ''))
   }
 }
 
 /**
  * Whoever destroys the connection because the response is out already, as Express does after an error, must not cut off
- * what is still waiting here.
+ * what is still waiting here. With an error, or once it is ended, it is the connection itself that goes.
  */
-function postponeDestroy(response: ServerResponse): () => void {
-  const { socket } = response
+function postponeDestroy({ socket }: ServerResponse): () => void {
   if (!socket) return () => {}
-  let postponed: (() => void) | undefined
+  let isPostponed = false
   socket.destroy = (error?: Error) => {
-    postponed ??= () => socket.destroy(error)
-    return socket
+    isPostponed = !error && !socket.writableEnded
+    if (isPostponed) return socket
+    Reflect.deleteProperty(socket, 'destroy')
+    return socket.destroy(error)
   }
   return () => {
     Reflect.deleteProperty(socket, 'destroy')
-    postponed?.()
+    // As Express does, after Node has sent what was written.
+    if (isPostponed) setImmediate(() => socket.destroy())
   }
 }
 
-/** Applies the arguments of `writeHead(status, message?, headers?)` to the response itself. */
-function takeHeaders(response: ServerResponse, [status, ...rest]: [number, ...unknown[]]): void {
-  response.statusCode = status
-  const [first] = rest
-  if (typeof first === 'string') response.statusMessage = first
-  const headers = typeof first === 'string' ? rest[1] : first
-  if (Array.isArray(headers)) takeRawHeaders(response, headers)
-  else if (typeof headers === 'object' && headers !== null) {
-    for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value)
-  }
+function isChunk(chunk: unknown): boolean {
+  return typeof chunk === 'string' || chunk instanceof Uint8Array
 }
 
-/** Node takes them as a flat list, or as a list of pairs; a name may come more than once. */
-function takeRawHeaders(response: ServerResponse, headers: readonly unknown[]): void {
-  const flat = headers.flatMap((item) => (Array.isArray(item) && headers.length > 0 ? item : [item]))
-  const seen = new Set<string>()
-  for (let index = 0; index + 1 < flat.length; index += 2) {
-    const name = String(flat[index])
-    const value = flat[index + 1]
-    const values = Array.isArray(value) ? value.map(String) : String(value)
-    if (seen.has(name.toLowerCase())) response.appendHeader(name, values)
-    else response.setHeader(name, values)
-    seen.add(name.toLowerCase())
-  }
+function callbackOf(args: readonly unknown[]): Callback | undefined {
+  const last = args.at(-1)
+  // The last argument of `write` and `end`, if it is a function, is the callback.
+  return typeof last === 'function' ? (last as Callback) : undefined
+}
+
+function lost(): Error {
+  return new Error('The response was replaced, since what the request changed could not be saved.')
 }
 
 function headersSent(action: string): Error {

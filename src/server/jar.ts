@@ -1,5 +1,5 @@
 import { parseCookie, stringifySetCookie } from 'cookie'
-import { cookieBytes, toCookieName } from '../core/cookie.ts'
+import { cookieBytes, fromCookieName, toCookieName } from '../core/cookie.ts'
 import type { Definitions } from '../core/definition.ts'
 import { BinsError } from '../core/error.ts'
 import { MAX_COOKIE_BYTES, MAX_COOKIES_BYTES } from '../core/limits.ts'
@@ -12,53 +12,54 @@ export interface CookieLife {
   readonly httpOnly: boolean
 }
 
+/** What the response is to do with a cookie. */
+export interface Change {
+  /** The value that the browser will have; left out: none. */
+  readonly value?: string
+  /** The `Set-Cookie` line; left out if there is nothing to tell the browser. */
+  readonly line?: string
+}
+
 /** Our cookies in a request, and those that the response is to set. */
 export interface Jar {
   /** Full name of a bin's cookie. */
   binName(bin: string): string
+  /** Bins whose cookies were sent or are to be set, whatever is in them. */
+  bins(): string[]
   /** Name of the visitor cookie. */
   readonly visitorName: string
   /** Name of its companion, which scripts can read. */
   readonly companionName: string
   /** Name of the cookie that marks the browser session. */
   readonly sessionName: string
-  /** Values of a name, those that a browser sent by accident twice included; what the response sets replaces them. */
+  /** Values of a name, several if the browser sent several; what the response sets replaces them. */
   values(name: string): readonly string[]
+  /** Sets a cookie in the response, replacing what was to be set of this name. */
+  set(name: string, value: string, life: CookieLife): void
+  /** Deletes a cookie, if the browser has it. */
+  delete(name: string, life: Pick<CookieLife, 'httpOnly'>): void
+  /** Puts back what {@link Jar.changes} said of a name before. */
+  restore(name: string, change: Change | undefined): void
   /**
-   * Sets a cookie in the response, replacing what was to be set of this name.
+   * Checks whether a bin's cookie has room.
    *
    * @throws {@link BinsError} `TOO_LARGE` if it, or all our cookies together, would be too large.
    */
-  set(name: string, value: string, life: CookieLife, bin?: string): void
-  /** Deletes a cookie, if the browser has it. */
-  delete(name: string, life: Pick<CookieLife, 'httpOnly'>): void
-  /** Takes back what the response was to set or delete of this name. */
-  forget(name: string): void
-  /** What the response is to set: the `Set-Cookie` lines by cookie name. */
-  readonly lines: ReadonlyMap<string, string>
+  checkSize(bin: string, value: string): void
+  /** What the response is to do, by cookie name. */
+  readonly changes: ReadonlyMap<string, Change>
 }
 
 /** Opens the jar of a request. */
 export function openJar(header: string, secure: boolean, cookie: Definitions['cookie']): Jar {
   const { prefix, domain, path, sameSite } = cookie
   const visitorName = visitorNameOf(cookie, secure)
-  const lines = new Map<string, string>()
-  const pending = new Map<string, string | undefined>()
+  const changes = new Map<string, Change>()
   let received: Record<string, string | undefined> | undefined
 
   function sent(): Record<string, string | undefined> {
     received ??= parseCookie(header, { decode: identity })
     return received
-  }
-
-  function values(name: string): readonly string[] {
-    if (pending.has(name)) {
-      const value = pending.get(name)
-      return value === undefined ? [] : [value]
-    }
-    const first = sent()[name]
-    if (first === undefined) return []
-    return header.indexOf(`${name}=`) === header.lastIndexOf(`${name}=`) ? [first] : valuesOf(header, name)
   }
 
   function line(name: string, value: string, { maxAge, httpOnly }: CookieLife): string {
@@ -77,11 +78,12 @@ export function openJar(header: string, secure: boolean, cookie: Definitions['co
     )
   }
 
-  /** Bytes of all our cookies, once the response is in. */
-  function bytesWith(name: string, value: string): number {
-    let bytes = cookieBytes(name, value)
-    for (const [other, text] of Object.entries({ ...sent(), ...Object.fromEntries(pending) })) {
-      if (other !== name && text !== undefined && isOurs(other)) bytes += cookieBytes(other, text)
+  /** Bytes of all our cookies but one, once the browser has the response. */
+  function bytesBeside(name: string): number {
+    let bytes = 0
+    for (const other of new Set([...Object.keys(sent()), ...changes.keys()])) {
+      const value = changes.has(other) ? changes.get(other)?.value : sent()[other]
+      if (other !== name && value !== undefined && isOurs(other)) bytes += cookieBytes(other, value)
     }
     return bytes
   }
@@ -92,26 +94,38 @@ export function openJar(header: string, secure: boolean, cookie: Definitions['co
 
   return {
     binName: (bin) => toCookieName(prefix, bin),
+    bins: () =>
+      [...Object.keys(sent()), ...changes.keys()]
+        .map((name) => fromCookieName(prefix, name))
+        .filter((bin) => bin !== undefined),
     visitorName,
     companionName: `${prefix}.o`,
     sessionName: `${prefix}.s`,
-    values,
-    set(name, value, life, bin) {
-      checkSize(cookieBytes(name, value), MAX_COOKIE_BYTES, 'a cookie', bin)
-      checkSize(bytesWith(name, value), MAX_COOKIES_BYTES, 'all cookies together', bin)
-      pending.set(name, value)
-      lines.set(name, line(name, value, life))
+    values(name) {
+      const change = changes.get(name)
+      if (change) return change.value === undefined ? [] : [change.value]
+      const first = sent()[name]
+      if (first === undefined) return []
+      return header.indexOf(`${name}=`) === header.lastIndexOf(`${name}=`) ? [first] : valuesOf(header, name)
+    },
+    set(name, value, life) {
+      changes.set(name, { value, line: line(name, value, life) })
     },
     delete(name, life) {
-      pending.set(name, undefined)
-      if (sent()[name] === undefined) lines.delete(name)
-      else lines.set(name, line(name, '', { ...life, maxAge: 0 }))
+      changes.set(name, sent()[name] === undefined ? {} : { line: line(name, '', { ...life, maxAge: 0 }) })
     },
-    forget(name) {
-      pending.delete(name)
-      lines.delete(name)
+    restore(name, change) {
+      if (change) changes.set(name, change)
+      else changes.delete(name)
     },
-    lines,
+    checkSize(bin, value) {
+      const name = toCookieName(prefix, bin)
+      const bytes = cookieBytes(name, value)
+      if (bytes > MAX_COOKIE_BYTES) throw tooLarge(bin, `its cookie ${bytes}`, MAX_COOKIE_BYTES)
+      const all = bytes + bytesBeside(name)
+      if (all > MAX_COOKIES_BYTES) throw tooLarge(bin, `all cookies together ${all}`, MAX_COOKIES_BYTES)
+    },
+    changes,
   }
 }
 
@@ -128,13 +142,10 @@ function valuesOf(header: string, name: string): string[] {
     .filter((value) => value !== undefined)
 }
 
-/** Says which bin is too large, by how much, and what to do. */
-function checkSize(bytes: number, limit: number, what: string, bin: string | undefined): void {
-  if (bytes <= limit) return
-  const subject = bin === undefined ? 'The visitor' : `Bin ${JSON.stringify(bin)}`
-  throw new BinsError(
+function tooLarge(bin: string, what: string, limit: number): BinsError {
+  return new BinsError(
     'TOO_LARGE',
-    `${subject} makes ${what} ${bytes} bytes; ${limit} are allowed. Use storage: 'server' for larger data.`,
+    `Bin ${JSON.stringify(bin)} makes ${what} bytes; ${limit} are allowed. Use storage: 'server' for larger data.`,
     { bin },
   )
 }

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { BinName, Definitions } from '../core/definition.ts'
 import { report } from '../core/event.ts'
-import { type AnyRequest, readHead } from './head.ts'
+import type { AnyRequest, RequestHead } from './head.ts'
 import { holdHead } from './held-response.ts'
-import { type OpenRequest, openRequest, type ServerBins } from './request.ts'
+import { type OpenRequest, openRequest } from './request.ts'
 import type { ServerParts } from './server.ts'
+import type { ServerBins } from './server-bins.ts'
 
 /** A request that went through the middleware. */
 export interface BinsRequest<D extends Definitions = Definitions> extends IncomingMessage {
@@ -17,7 +18,7 @@ export interface BinsRequest<D extends Definitions = Definitions> extends Incomi
 }
 
 /** Middleware for node:http, connect and express. */
-export type BinsMiddleware<_D extends Definitions = Definitions> = (
+export type BinsMiddleware = (
   request: IncomingMessage,
   response: ServerResponse,
   next: (error?: unknown) => void,
@@ -26,48 +27,67 @@ export type BinsMiddleware<_D extends Definitions = Definitions> = (
 /** Options of {@link BinsServer.middleware}. */
 export interface MiddlewareOptions {
   /**
-   * Answers a request whose edits could not be saved, by `response.end()`. The headers are empty and the status is 503.
-   * Default: a line of text.
+   * Answers a request whose edits could not be saved, by `response.end()`, before it returns. The headers are empty and
+   * the status is 503. Default: a line of text.
    */
   onSaveError?: (error: unknown, response: ServerResponse) => void
 }
 
-/** Makes the middleware of a server. A request that asks for no bins costs one assignment. */
-export function createMiddleware<D extends Definitions>(
-  parts: ServerParts,
-  open: WeakMap<AnyRequest, OpenRequest>,
-  { onSaveError = answerUnavailable }: MiddlewareOptions = {},
-): BinsMiddleware<D> {
-  function start(request: IncomingMessage, response: ServerResponse): OpenRequest {
-    const head = holdHead(response, {
-      isWaitNeeded() {
-        if (response.statusCode >= 500) state.discard()
-        return state.needsStore
-      },
-      wait: () => state.save(),
-      beforeHead: () => state.discloseIn(response),
-      onFailure(error) {
-        state.discard()
-        onSaveError(error, response)
-      },
-    })
-    const state = openRequest(parts, readHead(request, parts.origin), { head })
-    response.once('close', () => {
-      if (state.unsaved.length > 0) report(parts.onEvent, { type: 'unsaved', bins: state.unsaved })
-    })
-    return state
-  }
+/** Where the middleware leaves what {@link openHeld} needs, on the request. */
+const HELD = Symbol('breadbin.held')
 
+interface Held extends Required<MiddlewareOptions> {
+  readonly response: ServerResponse
+}
+
+/** Makes the middleware of a server. A request that asks for no bins costs one assignment. */
+export function createMiddleware(
+  open: (request: AnyRequest, names?: readonly string[]) => Promise<OpenRequest>,
+  { onSaveError = answerUnavailable }: MiddlewareOptions = {},
+): BinsMiddleware {
   return (request, response, next) => {
-    const bins = async (names: readonly string[] = parts.definitions.names) => {
-      const state = open.get(request) ?? start(request, response)
-      open.set(request, state)
-      await state.load(names)
-      return state
-    }
-    Object.assign(request, { bins })
+    const held: Held = { response, onSaveError }
+    Object.assign(request, { [HELD]: held, bins: (names?: readonly string[]) => open(request, names) })
     next()
   }
+}
+
+/**
+ * Opens the bins of a request so that they are saved when the head of its response goes out; `undefined` for one that
+ * did not go through the middleware.
+ */
+export function openHeld(
+  parts: ServerParts,
+  request: AnyRequest,
+  requestHead: RequestHead,
+): OpenRequest | undefined {
+  // Only the middleware knows the symbol.
+  const held = Reflect.get(request, HELD) as Held | undefined
+  if (!held) return undefined
+  const { response, onSaveError } = held
+  let saving: Promise<void> | undefined
+  const head = holdHead(response, {
+    startWork() {
+      if (response.statusCode >= 500) state.discard()
+      saving = state.needsStore ? state.save() : undefined
+      return saving
+    },
+    beforeHead: () => state.discloseIn(response),
+    onFailure(error) {
+      state.discard()
+      onSaveError(error, response)
+    },
+  })
+  const state = openRequest(parts, requestHead, { head })
+
+  async function reportUnsaved(): Promise<void> {
+    // The client may go away while its edits are being saved.
+    await saving?.catch(() => {})
+    if (state.unsaved.length > 0) report(parts.onEvent, { type: 'unsaved', bins: state.unsaved })
+  }
+
+  response.once('close', () => void reportUnsaved())
+  return state
 }
 
 function answerUnavailable(_error: unknown, response: ServerResponse): void {

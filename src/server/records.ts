@@ -1,9 +1,10 @@
 import { BinsError } from '../core/error.ts'
 import { type OnEvent, report } from '../core/event.ts'
 import { BARE_AGE, EMPTY_AGE, ERASED_AGE } from '../core/limits.ts'
-import type { BinsRecord } from '../core/record.ts'
+import { type BinsRecord, liveUntil } from '../core/record.ts'
 import { formatRecord, parseRecord } from '../core/record-text.ts'
-import type { Store } from './store.ts'
+import { unreadableRecord } from './errors.ts'
+import type { Store, Stored } from './store.ts'
 
 /** What a change makes of a record. Without `next`, nothing is written. */
 export interface Step<Result> {
@@ -15,14 +16,20 @@ export interface Step<Result> {
 
 /** The records in one store. */
 export interface Records {
-  /** Reads a record; `undefined` if there is none, or none that can be read. */
-  read(key: string, options?: { fresh?: boolean }): Promise<BinsRecord | undefined>
+  /**
+   * Reads a record; `undefined` if there is none.
+   *
+   * @param options.fresh Bypasses every cache in between. Default `false`.
+   * @throws {@link BinsError} `STORE_FAILED`, `STORE_TIMEOUT`.
+   */
+  read(key: string, options?: { fresh?: boolean }): Promise<BinsRecord | 'unreadable' | undefined>
   /**
    * Changes a record by compare-and-set, as often as it takes. Changes of one record that wait in this process are
    * written together.
    *
    * @param step Pure: it may run several times, each time on the record as it is by then.
-   * @throws {@link BinsError} `CONFLICT` when others kept changing the record, `STORE_FAILED`; nothing was written.
+   * @throws {@link BinsError} `CONFLICT` when others kept changing the record: nothing was written. `STORE_FAILED`,
+   * `STORE_TIMEOUT`: as far as the store says, nothing was written.
    */
   change<Result>(key: string, step: (record: BinsRecord | undefined) => Step<Result>): Promise<Result>
 }
@@ -33,6 +40,8 @@ export interface RecordsOptions {
   readonly clock: () => number
   /** How long a change may keep losing, in ms. */
   readonly casMs: number
+  /** How long the store may take to answer, in ms. */
+  readonly storeMs: number
   /** A number from 0 to 1, for the jitter between two tries. */
   readonly random: () => number
   /** Receives what is not for a visitor's eyes. */
@@ -47,24 +56,22 @@ interface Job {
 
 type Outcome = { readonly result: unknown } | { readonly error: unknown }
 
-interface Read {
-  readonly version: number
-  readonly record: BinsRecord | undefined
-  readonly isUnreadable?: boolean
-}
-
 /** Opens the records in a store. */
-export function openRecords(store: Store, { clock, casMs, random, onEvent }: RecordsOptions): Records {
+export function openRecords(store: Store, options: RecordsOptions): Records {
+  const { clock, casMs, storeMs, random, onEvent } = options
   const queues = new Map<string, Job[]>()
 
-  async function load(key: string, fresh: boolean): Promise<Read> {
-    const stored = await store.read(key, { now: clock(), fresh })
+  async function load(
+    key: string,
+    fresh: boolean,
+  ): Promise<{ version: number; record: BinsRecord | 'unreadable' | undefined }> {
+    const stored = await within(storeMs, store.read(key, { now: clock(), fresh }))
     if (!stored) return { version: 0, record: undefined }
     try {
       return { version: stored.version, record: parseRecord(stored.text) }
     } catch (cause) {
       report(onEvent, { type: 'unreadable-record', cause })
-      return { version: stored.version, record: undefined, isUnreadable: true }
+      return { version: stored.version, record: 'unreadable' }
     }
   }
 
@@ -90,23 +97,41 @@ export function openRecords(store: Store, { clock, casMs, random, onEvent }: Rec
   async function changeOnce(key: string, batch: readonly Job[]): Promise<Outcome[]> {
     const deadline = clock() + casMs
     for (let attempt = 0; ; attempt += 1) {
-      const { version, record, isUnreadable } = await load(key, attempt > 0)
-      if (isUnreadable) {
-        throw new BinsError('STORE_FAILED', 'A record in the store cannot be read; it was left as it is.')
-      }
+      const { version, record } = await load(key, attempt > 0)
+      if (record === 'unreadable') throw unreadableRecord()
       const { after, outcomes } = runSteps(batch, record)
       if (after === record || after === undefined) return outcomes
-      const now = clock()
-      const next = {
-        version: Math.max(version + 1, now),
-        text: formatRecord(after),
-        expires: expiresOf(after, now),
-      }
-      if (await store.write(key, next, version, now)) return outcomes
+      if (await write(key, after, version)) return outcomes
       if (clock() >= deadline) {
         throw new BinsError('CONFLICT', `Others kept changing the record for ${casMs} ms; try again.`)
       }
       await pause(random() * Math.min(2 ** attempt, 64))
+    }
+  }
+
+  async function write(key: string, record: BinsRecord, version: number): Promise<boolean> {
+    const now = clock()
+    const next = {
+      version: Math.max(version + 1, now),
+      text: formatRecord(record),
+      expires: expiresOf(record, now),
+    }
+    try {
+      return await within(storeMs, store.write(key, next, version, now))
+    } catch (cause) {
+      if (await isKept(key, next)) return true
+      throw cause
+    }
+  }
+
+  /** A write without an answer has taken place or not: what is there now tells. */
+  async function isKept(key: string, next: Stored): Promise<boolean> {
+    try {
+      const stored = await within(storeMs, store.read(key, { now: clock(), fresh: true }))
+      return stored?.version === next.version && stored.text === next.text
+    } catch {
+      // Still no answer; the failed write is what gets reported.
+      return false
     }
   }
 
@@ -155,19 +180,11 @@ function runSteps(
   return { after, outcomes }
 }
 
-/** The latest time at which a bin of the record is live; 0 if none is. */
-export function liveUntil(record: BinsRecord, now: number): number {
-  let until = 0
-  for (const row of record.bins.values()) {
-    if (row.text !== undefined && row.expires > now) until = Math.max(until, row.expires)
-  }
-  return until
-}
-
+/** A record is kept as long as anything needs it: a bin in it, or the cookie, under which other stores have bins too. */
 function expiresOf(record: BinsRecord, now: number): number {
   if (record.erased !== undefined) return record.erased + ERASED_AGE
-  if (record.bins.size === 0) return now + BARE_AGE
-  return Math.max(liveUntil(record, now), now + EMPTY_AGE)
+  const least = now + (record.bins.size === 0 ? BARE_AGE : EMPTY_AGE)
+  return Math.max(liveUntil(record, now), record.cookieUntil, least)
 }
 
 function toStoreError(cause: unknown, onEvent: OnEvent | undefined): BinsError {
@@ -175,6 +192,16 @@ function toStoreError(cause: unknown, onEvent: OnEvent | undefined): BinsError {
   report(onEvent, { type: 'store-failed', cause })
   if (cause instanceof BinsError) return cause
   return new BinsError('STORE_FAILED', 'The store could not read or write; see the cause.', { cause })
+}
+
+/** Waits for a call of the store, but not for ever. */
+function within<Result>(ms: number, call: Promise<Result>): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new BinsError('STORE_TIMEOUT', `The store did not answer within ${ms} ms.`))
+    }, ms)
+    call.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
 }
 
 function pause(ms: number): Promise<void> {

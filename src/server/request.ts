@@ -1,46 +1,23 @@
-import type { Bins } from '../core/bins.ts'
 import { utf8Length } from '../core/cookie.ts'
 import { toText } from '../core/data.ts'
-import type { Definition, Definitions } from '../core/definition.ts'
+import type { Definition } from '../core/definition.ts'
 import { BinsError } from '../core/error.ts'
 import { MAX_BIN_BYTES } from '../core/limits.ts'
 import { type KeptText, openReader } from '../core/reader.ts'
 import { openCookieBins } from './cookie-bins.ts'
+import { openDisclosure } from './disclosure.ts'
+import { binTooLarge, headSent, outdated } from './errors.ts'
 import { isCrossSite, type RequestHead } from './head.ts'
 import { openJar } from './jar.ts'
-import { type AnyResponse, disclose, toMutable } from './response.ts'
+import { openRecordBins, type RecordBins } from './record-bins.ts'
+import { type AnyResponse, isSent, toMutable } from './response.ts'
 import type { ServerParts } from './server.ts'
-import { headSent, openServerBins } from './server-bins.ts'
-
-/** What is known of the visitor of a request. */
-export interface Visitor {
-  /** The visitor's name in public: opaque, and without any authority. */
-  readonly tag: string
-  /** When the visitor was first kept, in ms since the Unix epoch. */
-  readonly created: number
-}
-
-/** The bins of one request's visitor. */
-export interface ServerBins<D extends Definitions = Definitions> extends Omit<Bins<D>, 'save'> {
-  /** The visitor, if a server bin was opened and the visitor has ever had one. */
-  readonly visitor: Visitor | undefined
-  /**
-   * Keeps all edits: first in the store, then as cookies in the response, together with the `Vary` and
-   * `Cache-Control` that the reads so far ask for.
-   *
-   * @param response What is to be sent. May be left out when no edit needs a cookie.
-   * @returns The response to send: the same one, or a copy of a `Response` whose headers cannot be changed.
-   * @throws {@link BinsError} `CONFLICT`, `GONE`, `TOO_LARGE`, `STORE_FAILED`: nothing was kept in this store.
-   * `HEAD_SENT` if a cookie is needed and the head is out; `NO_VISITOR` on a cross-site request.
-   */
-  save(): Promise<void>
-  save<R extends AnyResponse>(response: R): Promise<R>
-}
+import type { ServerBins } from './server-bins.ts'
 
 /** {@link ServerBins} as the rest of the server sees them. */
 export interface OpenRequest extends ServerBins {
-  /** Loads what these bins need. */
-  load(names: readonly string[]): Promise<void>
+  /** Loads what these bins need. Default: all bins, the others too. */
+  load(names?: readonly string[]): Promise<void>
   /** Whether `save` has to ask the store. */
   readonly needsStore: boolean
   /** Names of the bins with unsaved edits. */
@@ -61,97 +38,99 @@ export interface OpenRequestOptions {
 export function openRequest(
   parts: ServerParts,
   head: RequestHead,
-  { head: expected }: OpenRequestOptions = {},
+  { head: awaited }: OpenRequestOptions = {},
 ): OpenRequest {
-  const { definitions, keys, clock, onEvent } = parts
+  const { definitions, all, keys, clock, onEvent } = parts
   const jar = openJar(head.cookies, head.secure, definitions.cookie)
   const cookies = openCookieBins(jar, keys, { clock, onEvent })
-  const isHeadSent = () => expected?.isSent ?? false
-  const server = openServerBins(parts, jar, { isHeadSent, isCrossSite: () => isCrossSite(head) })
+  const disclosure = openDisclosure(definitions, jar)
+  /** Nobody is there to take a cookie while edits are saved without a response. */
+  let isDetached = false
+  const canSetCookie = () => (awaited ? !awaited.isSent : !isDetached)
   const reader = openReader(definitions, find, onEvent)
-  const allNames = () => definitions.names.filter((name) => definitions.find(name).storage !== 'device')
-  /** Cookie bins whose edits nobody has asked to keep yet. */
-  const edited = new Set<string>()
-  let opened = new Set<string>()
-  let readCookies = false
-  let readOwner = false
-  let secretCookies = false
+  const opened = new Set<string>()
+  let isAllOpen = false
+  let openedRecords: RecordBins | undefined
+
+  /** Opened with the first server bin: most requests come for cookies only. */
+  function records(): RecordBins {
+    openedRecords ??= openRecordBins(parts, jar, {
+      canSetCookie,
+      isCrossSite: () => isCrossSite(head, definitions.cookie.sameSite),
+    })
+    return openedRecords
+  }
 
   function find(definition: Definition): KeptText | undefined {
     if (definition.storage === 'device') return undefined
-    return definition.storage === 'cookie' ? cookies.find(definition) : server.find(definition)
+    return definition.storage === 'cookie' ? cookies.find(definition) : records().find(definition)
   }
 
-  /** Notes what the response will depend on. */
   function readable(name: string): void {
-    const { storage, browser } = definitions.find(name)
-    if (storage === 'device') return
-    if (storage === 'server') checkOpened(name)
-    if (storage === 'server' || browser !== 'write') readOwner = true
-    else readCookies = true
+    const definition = definitions.find(name)
+    checkOpened(definition)
+    disclosure.readBin(definition)
   }
 
-  function checkOpened(name: string): void {
-    if (opened.has(name)) return
+  function isOpen({ name, storage }: Definition): boolean {
+    return storage !== 'server' || isAllOpen || opened.has(name)
+  }
+
+  function checkOpened(definition: Definition): void {
+    if (isOpen(definition)) return
     throw new TypeError(
-      `Bin ${JSON.stringify(name)} was not opened in this request; name it in open(request, names).`,
+      `Bin ${JSON.stringify(definition.name)} was not opened in this request; name it in open(request, names).`,
     )
   }
 
   function writable(name: string): Definition {
     const definition = definitions.find(name)
     if (definition.storage === 'device') {
-      throw new BinsError('READ_ONLY', `Bin ${JSON.stringify(name)} is kept on the device; the server never sees it.`, {
-        bin: name,
-      })
-    }
-    if (definition.storage === 'server') checkOpened(name)
-    if (reader.isOutdated(name)) {
       throw new BinsError(
-        'OUTDATED',
-        `A newer version of this program wrote bin ${JSON.stringify(name)}; it is left as it is.`,
+        'READ_ONLY',
+        `Bin ${JSON.stringify(name)} is kept on the device; the server never sees it.`,
         { bin: name },
       )
     }
+    checkOpened(definition)
+    if (reader.isOutdated(name)) throw outdated(name)
     return definition
   }
 
   function put(definition: Definition, text: string | null): void {
     if (definition.storage === 'cookie') {
-      if (isHeadSent()) throw headSent()
+      if (!canSetCookie()) throw headSent()
       cookies.set(definition, text)
-      edited.add(definition.name)
-      if (definition.browser !== 'write') secretCookies = true
     } else {
-      checkBinSize(definition.name, text)
-      server.set(definition, text)
+      records().set(definition, text)
+      // What the edit does depends on whose it is.
+      disclosure.readBin(definition)
     }
     reader.changed(definition.name)
   }
 
   async function save(response?: AnyResponse): Promise<AnyResponse | undefined> {
-    const isPossible = response ? !isSent(response) : expected !== undefined && !isHeadSent()
-    if (!isPossible && (jar.lines.size > 0 || server.needsCookie)) {
-      if (response || expected) throw headSent()
+    const takesCookies = response ? !isSent(response) : awaited !== undefined && !awaited.isSent
+    if (!takesCookies && (disclosure.isDue || openedRecords?.needsCookie)) {
+      if (response || awaited) throw headSent()
       throw new TypeError('These edits need a cookie: pass the response to save(response).')
     }
-    await server.save()
-    if (isPossible) edited.clear()
-    if (!response || isSent(response)) return response
-    const target = response instanceof Response && touched() ? toMutable(response) : response
-    discloseIn(target)
+    isDetached = !takesCookies
+    try {
+      await openedRecords?.save()
+    } finally {
+      isDetached = false
+    }
+    cookies.keep()
+    if (!response || !takesCookies) return response
+    const target = response instanceof Response && disclosure.isNeeded ? toMutable(response) : response
+    disclosure.writeTo(target)
     return target
   }
 
-  function touched(): boolean {
-    return readCookies || readOwner || jar.lines.size > 0
-  }
-
-  function discloseIn(response: AnyResponse): void {
-    edited.clear()
-    if (!touched()) return
-    const plainOnly = !secretCookies && !jar.lines.has(jar.visitorName)
-    disclose(response, { lines: jar.lines, plainOnly, readCookies, readOwner })
+  function cookieBins(): Definition[] {
+    const names = new Set([...definitions.names, ...jar.bins().filter(definitions.knows)])
+    return [...names].map(definitions.find).filter(({ storage }) => storage === 'cookie')
   }
 
   return {
@@ -162,26 +141,22 @@ export function openRequest(
     },
     set(name: string, data: unknown) {
       const definition = writable(name)
-      put(definition, data === null ? null : toText(definition, data))
+      put(definition, data === null ? null : toKeptText(definition, data))
     },
     has(name: string) {
       readable(name)
       return reader.has(name)
     },
-    loaded(name: string) {
-      return definitions.find(name).storage !== 'server' || opened.has(name)
-    },
+    loaded: (name: string) => isOpen(definitions.find(name)),
     async update(name: string, change: (data: never) => unknown) {
       const definition = writable(name)
       const compute = (kept: KeptText | undefined) => {
         // The reader's data went through the bin's schema.
         const data = change(reader.read(definition, kept) as never)
-        const text = data === null ? null : toText(definition, data)
-        if (definition.storage === 'server') checkBinSize(name, text)
-        return text
+        return data === null ? null : toKeptText(definition, data)
       }
       if (definition.storage === 'cookie') put(definition, compute(cookies.find(definition)))
-      else await server.update(definition, compute)
+      else await records().update(definition, compute)
       reader.changed(name)
       readable(name)
       return reader.get(name) as never
@@ -193,57 +168,58 @@ export function openRequest(
     // Which of the overloads was called decides what comes back.
     save: save as ServerBins['save'],
     async clear() {
-      if (isHeadSent()) throw headSent()
-      await server.clear()
-      for (const name of allNames()) {
-        const definition = definitions.find(name)
-        if (definition.storage === 'cookie') put(definition, null)
-      }
+      if (!canSetCookie()) throw headSent()
+      await records().clear()
+      for (const definition of cookieBins()) put(definition, null)
       reader.changed()
     },
     names() {
-      const open = [...new Set([...allNames(), ...opened, ...server.names()])]
-      return open.filter((name) => {
-        if (!definitions.knows(name)) return false
-        const { storage } = definitions.find(name)
-        if (storage === 'server' && !opened.has(name)) return false
+      const cookieNames = cookieBins().map(({ name }) => name)
+      const names = new Set([
+        ...definitions.names,
+        ...cookieNames,
+        ...opened,
+        ...(openedRecords?.names() ?? []),
+      ])
+      return [...names].filter((name) => {
+        if (!definitions.knows(name) || !isOpen(definitions.find(name))) return false
         readable(name)
         return reader.has(name)
       })
     },
     get visitor() {
-      return server.visitor
+      const visitor = openedRecords?.visitor
+      if (visitor) disclosure.readOwner()
+      return visitor
     },
     async load(names) {
-      const wanted = names.map((name) => definitions.find(name))
-      await server.load(wanted.filter(({ storage }) => storage === 'server'))
-      opened = new Set([...opened, ...names])
+      const wanted = names ? names.map(definitions.find) : all
+      const inRecords = wanted.filter(({ storage }) => storage === 'server')
+      if (inRecords.length > 0) await records().load(inRecords)
+      for (const { name } of names ? wanted : []) opened.add(name)
+      isAllOpen ||= names === undefined
     },
     get needsStore() {
-      return server.isEdited
+      return openedRecords !== undefined && openedRecords.unsaved.length > 0
     },
     get unsaved() {
-      return [...edited, ...server.unsaved]
+      return [...cookies.unsaved, ...(openedRecords?.unsaved ?? [])]
     },
-    discloseIn,
+    discloseIn(response) {
+      cookies.keep()
+      disclosure.writeTo(response)
+    },
     discard() {
-      for (const name of edited) jar.forget(jar.binName(name))
-      edited.clear()
-      server.discard()
+      cookies.discard()
+      openedRecords?.discard()
     },
   }
 }
 
-function checkBinSize(name: string, text: string | null): void {
-  const bytes = text === null ? 0 : utf8Length(text)
-  if (bytes <= MAX_BIN_BYTES) return
-  throw new BinsError(
-    'TOO_LARGE',
-    `Bin ${JSON.stringify(name)} has ${bytes} bytes; ${MAX_BIN_BYTES} are allowed. Keep larger data in a database of its own.`,
-    { bin: name },
-  )
-}
-
-function isSent(response: AnyResponse): boolean {
-  return 'headersSent' in response && response.headersSent
+/** Text for the bin, if it is within the limit; a cookie's is checked with all that goes into it. */
+function toKeptText(definition: Definition, data: unknown): string {
+  const text = toText(definition, data)
+  const bytes = definition.storage === 'server' ? utf8Length(text) : 0
+  if (bytes > MAX_BIN_BYTES) throw binTooLarge(definition.name, bytes)
+  return text
 }

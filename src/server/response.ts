@@ -3,16 +3,16 @@ import type { ServerResponse } from 'node:http'
 /** What edits and reads can be answered with. */
 export type AnyResponse = Response | Headers | ServerResponse
 
-/** What a response tells about its visitor. */
-export interface Disclosure {
-  /** `Set-Cookie` lines by cookie name. */
-  readonly lines: ReadonlyMap<string, string>
-  /** Whether each of them is a plain cookie of a bin, which holds nothing secret. */
-  readonly plainOnly: boolean
-  /** Whether the answer depends on cookies. */
-  readonly readCookies: boolean
-  /** Whether the answer depends on who asks: on a signed or sealed cookie, or a record. */
-  readonly readOwner: boolean
+/** What {@link disclose} writes. */
+export interface DisclosureOptions {
+  /** `Set-Cookie` lines by cookie name; `undefined`: none of this name, and none from before. */
+  readonly lines: ReadonlyMap<string, string | undefined>
+  /** Whether one of them is not for everybody's eyes. */
+  readonly isSecret: boolean
+  /** Whether the response depends on plain cookies. */
+  readonly dependsOnCookies: boolean
+  /** Whether the response depends on who asks: on a signed or sealed cookie, or a record. */
+  readonly dependsOnOwner: boolean
 }
 
 /** The headers of a response, whatever their class. */
@@ -24,27 +24,32 @@ interface HeaderFields {
   setCookies(lines: readonly string[]): void
 }
 
-/** Headers by which caches would keep an answer for everybody. */
-const SHARED_CACHE_HEADERS = ['cdn-cache-control', 'surrogate-control']
+/** Headers by which caches would keep an answer for everybody, whatever `Cache-Control` says (RFC 9213, Edge Architecture). */
+const SHARED_CACHE_HEADERS = [
+  'cdn-cache-control',
+  'surrogate-control',
+  'cloudflare-cdn-cache-control',
+  'netlify-cdn-cache-control',
+  'vercel-cdn-cache-control',
+]
 
 /**
  * Writes cookies, `Vary` and `Cache-Control` as RFC 9111 caches, and those that do not follow it, need them. A response
  * that has nothing to do with a visitor stays as it is.
  */
-export function disclose(response: AnyResponse, disclosure: Disclosure): void {
+export function disclose(response: AnyResponse, options: DisclosureOptions): void {
+  const { lines, isSecret, dependsOnCookies, dependsOnOwner } = options
   const fields = fieldsOf(response)
-  const { lines, plainOnly, readCookies, readOwner } = disclosure
-  if (readCookies || readOwner) vary(fields)
-  if (readOwner) {
-    fields.set('cache-control', toPrivate(fields.get('cache-control')))
+  const set = [...lines.values()].filter((line) => line !== undefined)
+  if (dependsOnCookies || dependsOnOwner) vary(fields)
+  if (set.length > 0 || dependsOnOwner) {
+    const present = fields.get('cache-control')
+    fields.set('cache-control', set.length > 0 ? toUncached(present, isSecret) : toPrivate(present))
     for (const name of SHARED_CACHE_HEADERS) fields.delete(name)
   }
-  if (lines.size === 0) return
-  // `no-store` can cost the page its place in the back/forward cache.
-  fields.set('cache-control', plainOnly ? 'private, no-cache' : 'private, no-store')
-  for (const name of SHARED_CACHE_HEADERS) fields.delete(name)
-  const foreign = fields.cookies().filter((line) => !lines.has(line.slice(0, line.indexOf('='))))
-  fields.setCookies([...foreign, ...lines.values()])
+  const before = lines.size > 0 ? fields.cookies() : []
+  const foreign = before.filter((line) => !lines.has(line.slice(0, line.indexOf('='))))
+  if (set.length > 0 || foreign.length < before.length) fields.setCookies([...foreign, ...set])
 }
 
 /** The response itself, or a copy if its headers cannot be changed: those of redirects and fetched responses. */
@@ -57,19 +62,34 @@ export function toMutable(response: Response): Response {
   }
 }
 
+/** Whether a response has no head any more that could be changed. */
+export function isSent(response: AnyResponse): boolean {
+  return 'headersSent' in response && response.headersSent
+}
+
 function vary(fields: HeaderFields): void {
   const present = fields.get('vary')
-  if (present === undefined) return fields.set('vary', 'Cookie')
-  const names = present.split(',').map((name) => name.trim().toLowerCase())
-  if (!names.includes('cookie') && !names.includes('*')) fields.set('vary', `${present}, Cookie`)
+  const names = (present ?? '').split(',').map((name) => name.trim().toLowerCase())
+  if (names.includes('cookie') || names.includes('*')) return
+  fields.set('vary', present === undefined ? 'Cookie' : `${present}, Cookie`)
 }
 
 function toPrivate(present: string | undefined): string {
-  const kept = (present ?? '')
-    .split(',')
-    .map((directive) => directive.trim())
-    .filter((directive) => directive !== '' && !/^(public|private|s-maxage)\b/i.test(directive))
+  const kept = directivesOf(present).filter((directive) => !/^(public|private|s-maxage)\b/i.test(directive))
   return ['private', ...kept].join(', ')
+}
+
+/** `no-store` can cost a page its place in the back/forward cache, so it is left out where nothing secret is in it. */
+function toUncached(present: string | undefined, isSecret: boolean): string {
+  const mustNotStore = isSecret || directivesOf(present).some((directive) => /^no-store$/i.test(directive))
+  return mustNotStore ? 'private, no-store' : 'private, no-cache'
+}
+
+/** Splits `Cache-Control` at its commas, but not at those in quotes: `private="a, b"` is one directive. */
+function directivesOf(present: string | undefined): string[] {
+  return (present?.match(/(?:[^,"]|"[^"]*"?)+/g) ?? [])
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
 }
 
 function fieldsOf(response: AnyResponse): HeaderFields {
@@ -79,7 +99,10 @@ function fieldsOf(response: AnyResponse): HeaderFields {
       set: (name, value) => response.setHeader(name, value),
       delete: (name) => response.removeHeader(name),
       cookies: () => listOf(response.getHeader('set-cookie')),
-      setCookies: (lines) => response.setHeader('set-cookie', lines),
+      setCookies(lines) {
+        if (lines.length > 0) response.setHeader('set-cookie', lines)
+        else response.removeHeader('set-cookie')
+      },
     }
   }
   const headers = 'headers' in response ? response.headers : response

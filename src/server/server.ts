@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import type { BinName, Definition, Definitions } from '../core/definition.ts'
 import type { OnEvent } from '../core/event.ts'
-import { memoryStore } from '../stores/memory.ts'
+import { checkBins, openKeys, openStores, toOrigin } from './configuration.ts'
+import { answerEndpoint } from './endpoint.ts'
 import { type AnyRequest, readHead } from './head.ts'
-import { deriveKeys, type Keys } from './keys.ts'
-import { type BinsMiddleware, createMiddleware, type MiddlewareOptions } from './middleware.ts'
+import type { Keys } from './keys.ts'
+import { type BinsMiddleware, createMiddleware, type MiddlewareOptions, openHeld } from './middleware.ts'
 import { openRecords, type Records } from './records.ts'
-import { type OpenRequest, openRequest, type ServerBins } from './request.ts'
+import { type OpenRequest, openRequest } from './request.ts'
+import type { ServerBins } from './server-bins.ts'
 import type { Store } from './store.ts'
-import { answerSync } from './sync.ts'
 
 /** Options of {@link serveBins}. */
 export interface ServerOptions {
@@ -30,6 +31,8 @@ export interface ServerOptions {
   onEvent?: OnEvent
   /** How long a write may keep losing against others, in ms, until it gives up with `CONFLICT`. Default 5,000. */
   casMs?: number
+  /** How long a store may take to answer, in ms, until the call counts as failed. Default 5,000. */
+  storeMs?: number
   /** The present, in ms since the Unix epoch. Default `Date.now`. */
   clock?: () => number
   /** Random bytes, fit for secrets. Default `node:crypto`'s. */
@@ -57,7 +60,7 @@ export interface BinsServer<D extends Definitions = Definitions> {
   /** Answers requests to the sync endpoint, at and below the definitions' `path`; 404 elsewhere. */
   fetch(request: Request): Promise<Response>
   /** Makes middleware for node:http, connect and express: `req.bins(names)` opens, and responses save. */
-  middleware(options?: MiddlewareOptions): BinsMiddleware<D>
+  middleware(options?: MiddlewareOptions): BinsMiddleware
   /** Deletes expired records from all stores, and says how many. */
   sweep(options?: { limit?: number }): Promise<number>
   /** Ends what the stores opened themselves. */
@@ -68,8 +71,12 @@ export interface BinsServer<D extends Definitions = Definitions> {
 export interface ServerParts {
   /** Every bin of the application. */
   readonly definitions: Definitions
+  /** The definition of each bin, and that of all others. */
+  readonly all: readonly Definition[]
   /** Keys for signed and sealed cookies, if there are secrets. */
   readonly keys: Keys | undefined
+  /** Names of the stores in which bins live, the default store first. */
+  readonly stores: readonly string[]
   /** Records of a store, by its name. */
   readonly records: (store: string) => Records
   /** Where browsers find the site, if the configuration says so. */
@@ -88,34 +95,53 @@ export interface ServerParts {
  * @throws TypeError for a configuration that cannot work, naming the option.
  */
 export function serveBins<D extends Definitions>(definitions: D, options: ServerOptions = {}): BinsServer<D> {
-  const { clock = Date.now, random = randomBytes, casMs = 5_000, onEvent } = options
+  const { clock = Date.now, random = randomBytes, casMs = 5_000, storeMs = 5_000, onEvent } = options
   const stores = openStores(options)
-  const keys = openKeys(definitions, options.secrets)
+  const all = [
+    ...definitions.names.map(definitions.find),
+    ...(definitions.others ? [definitions.others] : []),
+  ]
   const recordsByStore = new Map(
     [...stores].map(([name, store]) => [
       name,
-      openRecords(store, { clock, casMs, onEvent, random: () => random(4).readUInt32BE() / 2 ** 32 }),
+      openRecords(store, {
+        clock,
+        casMs,
+        storeMs,
+        onEvent,
+        random: () => random(4).readUInt32BE() / 2 ** 32,
+      }),
     ]),
   )
   const parts: ServerParts = {
     definitions,
-    keys,
+    all,
+    keys: openKeys(all, options.secrets),
+    stores: [...new Set(['default', ...all.map(({ store }) => store)])],
     records(store) {
       const records = recordsByStore.get(store)
-      if (!records) throw new TypeError(`There is no store ${JSON.stringify(store)}; name it in serveBins({ stores }).`)
-      return records
+      if (records) return records
+      throw new TypeError(`There is no store ${JSON.stringify(store)}; name it in serveBins({ stores }).`)
     },
-    origin: options.origin === undefined ? undefined : new URL(options.origin).origin,
+    origin: options.origin === undefined ? undefined : toOrigin(options.origin),
     clock,
     random,
     onEvent,
   }
-  checkBins(parts)
-  const open = new WeakMap<AnyRequest, OpenRequest>()
+  checkBins(all, stores)
+  const states = new WeakMap<AnyRequest, OpenRequest>()
 
-  async function load(request: AnyRequest, names: readonly string[] = definitions.names): Promise<OpenRequest> {
-    const state = open.get(request) ?? openRequest(parts, readHead(request, parts.origin))
-    open.set(request, state)
+  function stateOf(request: AnyRequest): OpenRequest {
+    const known = states.get(request)
+    if (known) return known
+    const head = readHead(request, parts.origin)
+    const state = openHeld(parts, request, head) ?? openRequest(parts, head)
+    states.set(request, state)
+    return state
+  }
+
+  async function load(request: AnyRequest, names?: readonly string[]): Promise<OpenRequest> {
+    const state = stateOf(request)
     await state.load(names)
     return state
   }
@@ -130,9 +156,9 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
       return state.save(response)
     },
 
-    fetch: (request) => answerSync(parts, request),
+    fetch: (request) => answerEndpoint(parts, request),
 
-    middleware: (settings) => createMiddleware<D>(parts, open, settings),
+    middleware: (settings) => createMiddleware(load, settings),
 
     async sweep({ limit = 1_000 } = {}) {
       const swept = await Promise.all([...stores.values()].map((store) => store.sweep(clock(), limit)))
@@ -143,40 +169,4 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
       await Promise.all([...stores.values()].map((store) => store.close?.()))
     },
   }
-}
-
-function openStores({ store, stores = {} }: ServerOptions): Map<string, Store> {
-  if (!store && process.env['NODE_ENV'] === 'production') {
-    throw new TypeError(
-      'store: in production, say where server bins are kept, such as sqliteStore(path); memoryStore() loses them on restart.',
-    )
-  }
-  return new Map([['default', store ?? memoryStore()], ...Object.entries(stores)])
-}
-
-function openKeys(definitions: Definitions, given: readonly string[] | undefined): Keys | undefined {
-  const secrets = given ?? process.env['BREADBIN_SECRETS']?.split(',').filter((secret) => secret !== '')
-  if (secrets && secrets.length > 0) return deriveKeys(secrets)
-  const protectedBin = allDefinitions(definitions).find(
-    ({ storage, browser }) => storage === 'cookie' && browser !== 'write',
-  )
-  if (!protectedBin) return undefined
-  throw new TypeError(
-    `secrets: bin ${JSON.stringify(protectedBin.name)} is signed or sealed; pass secrets, or set BREADBIN_SECRETS.`,
-  )
-}
-
-function checkBins({ definitions, records }: ServerParts): void {
-  for (const { name, storage, store, browser, schema } of allDefinitions(definitions)) {
-    if (storage === 'server') records(store)
-    if (storage === 'server' && browser === 'write' && !schema) {
-      throw new TypeError(
-        `bin ${JSON.stringify(name)}: a server bin that browsers may write needs a schema: without one, any visitor could store anything.`,
-      )
-    }
-  }
-}
-
-function allDefinitions({ names, find, others }: Definitions): Definition[] {
-  return [...names.map(find), ...(others ? [others] : [])]
 }

@@ -1,8 +1,9 @@
 import { toOwnText } from '../core/data.ts'
+import type { Definitions } from '../core/definition.ts'
 import { BinsError } from '../core/error.ts'
 import { report } from '../core/event.ts'
-import { MAX_SYNC_BYTES } from '../core/limits.ts'
-import { apply, type BinsRecord, isLive, type Op, type OpResult } from '../core/record.ts'
+import { BARE_AGE } from '../core/limits.ts'
+import { apply, type BinsRecord, isLive, type Op, type OpResult, type Row } from '../core/record.ts'
 import {
   type AnswerPart,
   fromCursor,
@@ -16,143 +17,117 @@ import {
   type WireResult,
   type WrongOwner,
 } from '../core/wire.ts'
-import { isSameOrigin, type RequestHead, readHead } from './head.ts'
-import { type Jar, openJar } from './jar.ts'
-import { liveUntil } from './records.ts'
-import { openRequest } from './request.ts'
+import { gone, unreadableRecord } from './errors.ts'
+import type { RequestHead } from './head.ts'
+import { openJar } from './jar.ts'
 import type { ServerParts } from './server.ts'
-import { type Token, visitorKey, visitorTag } from './token.ts'
-import { freshMark, newRecord, openVisitor, type RequestVisitor } from './visitor.ts'
-import { opsOf, parseSyncRequest } from './wire-schema.ts'
+import { visitorTag } from './token.ts'
+import { openVisitor, type RequestVisitor } from './visitor.ts'
+import { freshMark, openVisitorRecords, type VisitorRecords } from './visitor-records.ts'
+import { opsOf } from './wire-schema.ts'
 
 /** What came of looking at an op before the record: the op to apply, or its refusal. */
 type Checked = { readonly op: Op } | { readonly refused: WireResult }
 
 interface Sync {
   readonly parts: ServerParts
-  readonly jar: Jar
   readonly visitor: RequestVisitor
+  readonly records: VisitorRecords
 }
 
-/** Answers requests to the sync endpoint: `POST {path}/sync` and `POST {path}/clear`. */
-export async function answerSync(parts: ServerParts, request: Request): Promise<Response> {
-  const { path } = parts.definitions
-  const { pathname } = new URL(request.url)
-  if (pathname !== `${path}/sync` && pathname !== `${path}/clear`) return refuse(404, 'not-found')
-  if (request.method !== 'POST') return refuse(405, 'method', { allow: 'POST' })
-  const head = readHead(request, parts.origin)
-  if (!isSameOrigin(head)) return refuse(403, 'origin')
-  if (!/^application\/json\s*(;|$)/i.test(head.header('content-type') ?? '')) return refuse(415, 'content-type')
-  try {
-    return pathname.endsWith('/clear') ? await clear(parts, head) : await sync(parts, head, request)
-  } catch (cause) {
-    if (cause instanceof BinsError && cause.code === 'TOO_LARGE') return refuse(413, 'too-large')
-    report(parts.onEvent, { type: 'sync-failed', cause })
-    return refuse(503, 'unavailable', { 'retry-after': '5' })
-  }
-}
-
-async function clear(parts: ServerParts, head: RequestHead): Promise<Response> {
-  const state = openRequest(parts, head)
-  await state.clear()
-  return state.save(answer({ v: PROTOCOL }))
-}
-
-async function sync(parts: ServerParts, head: RequestHead, request: Request): Promise<Response> {
-  const body = parseSyncRequest(await readJson(request))
-  if (!body) return refuse(400, 'malformed')
-  if (body.parts.some(({ store }) => !storeNames(parts).has(store))) return refuse(400, 'store')
-
+/**
+ * Exchanges ops and changes.
+ *
+ * @returns The answer, and the `Set-Cookie` lines that go with it.
+ */
+export async function exchange(
+  parts: ServerParts,
+  head: RequestHead,
+  request: SyncRequest,
+): Promise<{ answer: SyncAnswer | WrongOwner; lines: string[] }> {
   const jar = openJar(head.cookies, head.secure, parts.definitions.cookie)
+  // The endpoint serves this origin only.
   const visitor = openVisitor(parts, jar, { isCrossSite: () => false })
   await visitor.load()
-  const self = { parts, jar, visitor }
-  const { token } = visitor
-  if (!token) return answerNobody(self, body)
-  const tag = visitorTag(token)
-  if (body.parts.some((part) => part.tag !== tag)) return wrongOwner(tag)
+  if (visitor.isUnreadable) throw unreadableRecord()
+  const sync = { parts, visitor, records: openVisitorRecords(parts, visitor, () => true) }
+  const answer = visitor.token
+    ? await answerVisitor(sync, visitorTag(visitor.token), request)
+    : await answerNobody(sync, request)
+  const lines = [...jar.changes.values()].map(({ line }) => line).filter((line) => line !== undefined)
+  return { answer, lines }
+}
 
-  const answers: AnswerPart[] = []
-  for (const part of body.parts) answers.push(await answerPart(self, token, body.client, part))
-  return withCookies(jar, answer({ v: PROTOCOL, parts: answers } satisfies SyncAnswer))
+async function answerVisitor(
+  sync: Sync,
+  tag: string,
+  request: SyncRequest,
+): Promise<SyncAnswer | WrongOwner> {
+  if (request.parts.some((part) => part.tag !== tag)) return { error: 'wrong-owner', tag }
+  const parts: AnswerPart[] = []
+  for (const part of request.parts) parts.push(await answerPart(sync, tag, request.client, part))
+  return { v: PROTOCOL, parts }
 }
 
 /**
  * Ops are accepted only under a cookie that the browser has sent back. Without one nothing is applied: a bare head is
  * made, to be filled by the second try.
  */
-async function answerNobody(self: Sync, body: SyncRequest): Promise<Response> {
-  const { parts, jar, visitor } = self
+async function answerNobody(
+  { parts: { clock }, visitor, records }: Sync,
+  request: SyncRequest,
+): Promise<SyncAnswer | WrongOwner> {
   const { erased } = visitor
-  if (erased?.erased !== undefined && body.parts.some(({ tag }) => tag !== null)) {
-    const age = parts.clock() - erased.erased
-    return answer({ v: PROTOCOL, parts: body.parts.map((part) => erasedPart(part, age)) } satisfies SyncAnswer)
+  if (erased && request.parts.every(({ tag }) => tag === erased.tag)) {
+    const age = clock() - erased.at
+    return { v: PROTOCOL, parts: request.parts.map(({ store }) => erasedPart(store, erased.tag, age)) }
   }
-  if (body.parts.some(({ tag }) => tag !== null)) return wrongOwner(null)
-  if (opsOf(body).length === 0) return answer({ v: PROTOCOL, parts: [] } satisfies SyncAnswer)
-  const token = visitor.mint()
-  const head = await parts.records('default').change(visitorKey(token), () => {
-    const made = visitor.renew(visitor.createHead(token), parts.clock() + BARE_COOKIE_MS)
-    return { next: made, result: made }
-  })
-  visitor.present(token, head.cookieUntil)
-  return withCookies(jar, answer({ v: PROTOCOL, parts: [], minted: true } satisfies SyncAnswer))
+  if (request.parts.some(({ tag }) => tag !== null)) return { error: 'wrong-owner', tag: null }
+  if (opsOf(request).length === 0) return { v: PROTOCOL, parts: [] }
+  visitor.mint()
+  await records.extend(clock() + BARE_AGE)
+  return { v: PROTOCOL, parts: [], minted: true }
 }
 
-/** How long the cookie of a visitor lives who has not written anything yet, in ms. */
-const BARE_COOKIE_MS = 86_400_000
-
-function erasedPart({ store, tag }: RequestPart, erased: number): AnswerPart {
-  return { store, tag: tag ?? '', cursor: '', results: [], changes: [], erased }
+function erasedPart(store: string, tag: string, erased: number): AnswerPart {
+  return { store, tag, cursor: toCursor(undefined), results: [], changes: [], erased }
 }
 
-async function answerPart(self: Sync, token: Token, client: string, part: RequestPart): Promise<AnswerPart> {
-  const { parts, visitor } = self
-  const { records, clock, random } = parts
-  const checked = part.ops.map((wire) => check(self, part.store, wire))
+async function answerPart(sync: Sync, tag: string, client: string, part: RequestPart): Promise<AnswerPart> {
+  const { parts, visitor, records } = sync
+  const { definitions, clock, random } = parts
+  const checked = part.ops.map((wire) => check(sync, part.store, wire))
   const ops = checked.flatMap((one) => ('op' in one ? [one.op] : []))
-  const key = visitorKey(token)
-  const isHead = part.store === 'default'
-  if (ops.length === 0) {
-    const record = await records(part.store).read(key, { fresh: true })
-    return toAnswer(self, part, record ?? newRecord({ now: clock(), random, secrets: [] }), checked, [])
-  }
-  const { record, results, cookieUntil } = await records(part.store).change(key, (found) => {
-    // The next try finds out what has become of the visitor.
-    if (found?.erased !== undefined || (!found && isHead)) throw new BinsError('GONE', 'The visitor is gone.')
-    const before = found ?? newRecord({ now: clock(), random, secrets: [] })
-    const { find } = parts.definitions
-    const { session } = visitor
-    const applied = apply(before, ops, { find, client, session, now: clock(), mark: freshMark(random) })
-    const next = isHead ? visitor.renew(applied.record, liveUntil(applied.record, clock())) : applied.record
-    return {
-      ...(next === found ? {} : { next }),
-      result: {
-        record: next,
-        results: applied.results,
-        cookieUntil: next.cookieUntil === before.cookieUntil ? undefined : next.cookieUntil,
-      },
-    }
-  })
-  if (isHead && cookieUntil !== undefined) visitor.present(token, cookieUntil)
-  else if (!isHead) await renewHead(self, token, liveUntil(record, clock()))
-  return toAnswer(self, part, record, checked, results)
+  const { session } = visitor
+  const applied =
+    ops.length === 0
+      ? { record: await pull(records, part.store), results: [] }
+      : await records.change(part.store, (record) =>
+          apply(record, ops, {
+            find: definitions.find,
+            client,
+            session,
+            now: clock(),
+            mark: freshMark(random),
+          }),
+        )
+  // The next try finds out what has become of the visitor.
+  if (!applied) throw gone()
+  visitor.presentSession()
+  return toAnswer(sync, { tag, part, checked, ...applied })
 }
 
-/** Bins in another store live under the same cookie, which the record in the default store keeps account of. */
-async function renewHead({ parts, visitor }: Sync, token: Token, until: number): Promise<void> {
-  const cookieUntil = await parts.records('default').change(visitorKey(token), (found) => {
-    if (!found || found.erased !== undefined) return { result: undefined }
-    const next = visitor.renew(found, until)
-    return next === found ? { result: undefined } : { next, result: next.cookieUntil }
-  })
-  if (cookieUntil !== undefined) visitor.present(token, cookieUntil)
+/** A store may have nothing of the visitor yet; the default store has. */
+async function pull(records: VisitorRecords, store: string): Promise<BinsRecord | undefined> {
+  const record = await records.readFresh(store)
+  if (!record && store === 'default') throw gone()
+  return record
 }
 
 /** Validates an op as data from anybody. */
 function check({ parts, visitor }: Sync, store: string, wire: WireOp): Checked {
-  const { definitions } = parts
-  const { n, bin, base, gone, strict, age, sv } = wire
+  const { definitions, onEvent } = parts
+  const { n, bin, base, gone: isDeletion, strict, age, sv } = wire
   const refused = (state: WireResult['state'], issues?: WireResult['issues']): Checked => ({
     refused: { n, bin, state, seen: 0, ...(issues ? { issues } : {}) },
   })
@@ -160,87 +135,65 @@ function check({ parts, visitor }: Sync, store: string, wire: WireOp): Checked {
   if (definition?.storage !== 'server' || definition.store !== store || definition.browser !== 'write') {
     return refused('denied')
   }
-  if (definition.maxAge === 'session') visitor.startSession()
   const op = { n, bin, base, age, version: definition.version, ...(strict ? { strict } : {}) }
-  if (gone) return { op }
+  if (isDeletion) return { op }
   if (sv > definition.version) return refused('outdated')
   try {
-    return { op: { ...op, text: toOwnText(definition, { text: JSON.stringify(wire.data), version: sv }) } }
-  } catch (error) {
-    if (!(error instanceof BinsError)) throw error
-    return refused('invalid', error.issues.map(toWireIssue))
+    const text = toOwnText(definition, { text: JSON.stringify(wire.data), version: sv })
+    if (definition.maxAge === 'session') visitor.startSession()
+    return { op: { ...op, text } }
+  } catch (cause) {
+    if (cause instanceof BinsError) return refused('invalid', cause.issues.map(toWireIssue))
+    // The schema, the migration or JSON.stringify gave up on it, and would do so each time.
+    report(onEvent, { type: 'sync-failed', cause })
+    return refused('invalid', [{ message: 'the data cannot be checked' }])
   }
 }
 
-function toAnswer(
-  { parts, visitor }: Sync,
-  part: RequestPart,
-  record: BinsRecord,
-  checked: readonly Checked[],
-  applied: readonly OpResult[],
-): AnswerPart {
-  const { definitions, clock } = parts
-  const now = clock()
-  const { session } = visitor
-  const since = fromCursor(part.cursor, record)
-  const written = new Set(applied.filter(({ state }) => state === 'ok').map(({ bin }) => bin))
-  const changes = [...record.bins]
-    .filter(([name]) => definitions.knows(name) && definitions.find(name).browser !== 'none')
-    .filter(([name, row]) => !written.has(name) && row.touched > (since ?? 0))
-    .map(([bin, row]) => ({ bin, ...toWireRow(row, isLive(row, now, session), now) }))
-  const results = new Map(applied.map((result) => [result.n, result]))
+interface Applied {
+  readonly tag: string
+  readonly part: RequestPart
+  readonly checked: readonly Checked[]
+  /** The record as it is now, if there is one. */
+  readonly record: BinsRecord | undefined
+  /** What became of the ops that were not refused, in their order. */
+  readonly results: readonly OpResult[]
+}
+
+function toAnswer({ parts, visitor }: Sync, { tag, part, checked, record, results }: Applied): AnswerPart {
+  const now = parts.clock()
+  const toAnswerRow = (row: Row) => toWireRow(row, isLive(row, now, visitor.session), now)
+  const since = record && fromCursor(part.cursor, record)
+  const written = new Set(results.filter(({ state }) => state === 'ok').map(({ bin }) => bin))
+  const changed = [...(record?.bins ?? [])].filter(([bin, { touched }]) => {
+    return touched > (since ?? 0) && !written.has(bin) && isVisible(parts.definitions, part.store, bin)
+  })
+  const applied = results.values()
   return {
     store: part.store,
-    tag: part.tag ?? '',
+    tag,
     cursor: toCursor(record),
     results: checked.map((one) => {
       if ('refused' in one) return one.refused
-      // Every op that was not refused was applied.
-      const { n, bin, state, seen, row } = results.get(one.op.n) as OpResult
-      return { n, bin, state, seen, ...(row ? toWireRow(row, isLive(row, now, session), now) : {}) }
+      // Every op that was not refused has a result.
+      const { row, ...result } = applied.next().value as OpResult
+      return { ...result, ...(row ? toAnswerRow(row) : {}) }
     }),
-    changes,
+    changes: changed.map(([bin, row]) => ({ bin, ...toAnswerRow(row) })),
     ...(since === undefined ? { reset: true } : {}),
   }
 }
 
+/** A record may hold bins that have been defined otherwise since, or not at all any more. */
+function isVisible(definitions: Definitions, store: string, bin: string): boolean {
+  if (!definitions.knows(bin)) return false
+  const definition = definitions.find(bin)
+  return definition.storage === 'server' && definition.store === store && definition.browser !== 'none'
+}
+
 function toWireIssue({ message, path }: BinsError['issues'][number]): { message: string; path?: string[] } {
-  return { message, ...(path ? { path: path.map((key) => String(typeof key === 'object' ? key.key : key)) } : {}) }
-}
-
-function storeNames({ definitions }: ServerParts): Set<string> {
-  return new Set(definitions.names.map((name) => definitions.find(name).store))
-}
-
-/** Reads a body, but no more of it than a sync can have. */
-async function readJson(request: Request): Promise<unknown> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.length
-    if (bytes > MAX_SYNC_BYTES) throw new BinsError('TOO_LARGE', 'The sync request is too large.')
-    chunks.push(chunk)
+  return {
+    message,
+    ...(path ? { path: path.map((key) => String(typeof key === 'object' ? key.key : key)) } : {}),
   }
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)))
-  } catch {
-    return undefined
-  }
-}
-
-function withCookies(jar: Jar, response: Response): Response {
-  for (const line of jar.lines.values()) response.headers.append('set-cookie', line)
-  return response
-}
-
-function wrongOwner(tag: string | null): Response {
-  return answer({ error: 'wrong-owner', tag } satisfies WrongOwner, 409)
-}
-
-function refuse(status: number, error: string, headers: Record<string, string> = {}): Response {
-  return answer({ error }, status, headers)
-}
-
-function answer(body: object, status = 200, headers: Record<string, string> = {}): Response {
-  return Response.json(body, { status, headers: { 'cache-control': 'private, no-store', ...headers } })
 }

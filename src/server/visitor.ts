@@ -1,46 +1,52 @@
 import { BinsError } from '../core/error.ts'
 import { report } from '../core/event.ts'
-import { MAX_COOKIE_AGE } from '../core/limits.ts'
-import { type BinsRecord, createRecord } from '../core/record.ts'
+import type { BinsRecord } from '../core/record.ts'
 import type { Jar } from './jar.ts'
 import type { ServerParts } from './server.ts'
-import { formatToken, hashSecret, mintToken, opens, parseToken, type Token, visitorKey, visitorTag } from './token.ts'
+import { formatToken, mintToken, opens, parseToken, type Token, visitorKey, visitorTag } from './token.ts'
 
 /** Who sends a request. */
 export interface RequestVisitor {
-  /** Finds out who it is: reads the record in the default store if the request has a token. Asks once. */
+  /**
+   * Finds out who it is: reads the record in the default store if the request has a token. Asks once.
+   *
+   * @throws {@link BinsError} `STORE_FAILED`, and then every time: what is not known must not be changed.
+   */
   load(): Promise<void>
   /** The visitor's token; `undefined` when there is no visitor, or before {@link RequestVisitor.load}. */
   readonly token: Token | undefined
+  /** Whether this request has made the visitor. */
+  readonly isNew: boolean
   /** The visitor's record in the default store, as it was loaded. */
   readonly record: BinsRecord | undefined
-  /** The cleared record that the request's token belongs to. */
-  readonly erased: BinsRecord | undefined
+  /** The cleared visitor that the request's token belongs to, and when it was cleared. */
+  readonly erased: { readonly tag: string; readonly at: number } | undefined
   /**
-   * Makes a visitor, once in a request.
+   * Whether the request's token belongs to a record that a newer version of Breadbin wrote. There is no telling whose
+   * it is, and nothing may be written for it.
+   */
+  readonly isUnreadable: boolean
+  /**
+   * Makes a visitor.
    *
    * @throws {@link BinsError} `NO_VISITOR` on a cross-site request: its cookie may just be missing, and a new one would
    * replace the real visitor's.
    */
-  mint(): Token
-  /** Makes the record of a visitor in the default store. */
-  createHead(token: Token): BinsRecord
-  /** Notes in a record until when its cookie lives; the same record if the cookie that is there lives long enough. */
-  renew(record: BinsRecord, until: number): BinsRecord
-  /** Sets the visitor's cookies, to live as long as the record says. */
-  present(token: Token, cookieUntil: number): void
+  mint(): void
+  /** Sets a visitor's cookies, to end at `until`, in ms since the Unix epoch. */
+  present(owner: Token, until: number): void
   /** Deletes the visitor's cookies. */
   dismiss(): void
-  /** Id of the browser session, if its cookie is there. */
+  /** Id of the browser session, if there is one. */
   readonly session: string | undefined
-  /** Id of the browser session; starts one if there is none. */
-  startSession(): string
+  /** Starts a browser session if there is none. */
+  startSession(): void
+  /** Sets the cookie of a session that was started. */
+  presentSession(): void
 }
 
-/** Margin by which the visitor cookie outlives the data: renewed that seldom. */
-const SLACK = 0.1
-
-const DAY = 86_400_000
+/** Most visitor cookies that are looked up: each costs a read, and a browser in order sends one. */
+const MAX_CANDIDATES = 4
 
 /** Prepares to find out who sends a request. */
 export function openVisitor(
@@ -50,28 +56,39 @@ export function openVisitor(
 ): RequestVisitor {
   let loading: Promise<void> | undefined
   let token: Token | undefined
+  let isNew = false
   let record: BinsRecord | undefined
-  let erased: BinsRecord | undefined
+  let erased: RequestVisitor['erased']
+  let isUnreadable = false
+  let startedSession: string | undefined
 
   async function load(): Promise<void> {
-    for (const value of jar.values(jar.visitorName)) {
-      const candidate = parseToken(value)
-      if (!candidate) continue
-      const found = await records('default').read(visitorKey(candidate))
-      if (!found || !opens(candidate, found)) continue
-      if (found.erased === undefined) {
-        token = candidate
-        record = found
-      } else {
-        erased = found
-      }
-      return
-    }
-    if (jar.values(jar.visitorName).length > 0) report(onEvent, { type: 'unknown-visitor' })
+    const values = jar.values(jar.visitorName)
+    if (values.length === 0) return
+    const candidates = values.map(parseToken).filter((candidate) => candidate !== undefined)
+    for (const candidate of candidates.slice(0, MAX_CANDIDATES)) if (await recognize(candidate)) return
+    report(onEvent, { type: 'unknown-visitor' })
   }
 
-  function sessionId(): string | undefined {
-    const id = jar.values(jar.sessionName)[0]
+  /** Looks a token up; tells whether it belongs to anybody. */
+  async function recognize(candidate: Token): Promise<boolean> {
+    const found = await records('default').read(visitorKey(candidate))
+    if (found === 'unreadable') {
+      isUnreadable = true
+      return true
+    }
+    if (!found || !opens(candidate, found)) return false
+    if (found.erased !== undefined) {
+      erased = { tag: visitorTag(candidate), at: found.erased }
+      return true
+    }
+    token = candidate
+    record = found
+    return true
+  }
+
+  function sentSession(): string | undefined {
+    const [id] = jar.values(jar.sessionName)
     return id !== undefined && /^[\w-]{8,32}$/.test(id) ? id : undefined
   }
 
@@ -83,63 +100,53 @@ export function openVisitor(
     get token() {
       return token
     },
+    get isNew() {
+      return isNew
+    },
     get record() {
       return record
     },
     get erased() {
       return erased
     },
+    get isUnreadable() {
+      return isUnreadable
+    },
     mint() {
       if (isCrossSite()) {
-        throw new BinsError('NO_VISITOR', 'A cross-site request cannot make a visitor; ask from a page of this site.')
+        throw new BinsError(
+          'NO_VISITOR',
+          'A cross-site request cannot make a visitor; ask from a page of this site.',
+        )
       }
       token = mintToken(random)
+      isNew = true
       record = undefined
-      return token
     },
-    createHead: ({ secret }) => newRecord({ now: clock(), random, secrets: [hashSecret(secret)] }),
-    renew(before, until) {
-      const now = clock()
-      const longest = now + MAX_COOKIE_AGE * 1_000
-      if (before.cookieUntil >= Math.min(until, longest - DAY)) return before
-      return { ...before, cookieUntil: Math.min(Math.round(until + (until - now) * SLACK), longest) }
-    },
-    present(owner, cookieUntil) {
-      const maxAge = Math.round((cookieUntil - clock()) / 1_000)
+    present(owner, until) {
+      const maxAge = Math.round((until - clock()) / 1_000)
       jar.set(jar.visitorName, formatToken(owner), { httpOnly: true, maxAge })
       jar.set(jar.companionName, visitorTag(owner), { httpOnly: false, maxAge })
     },
     dismiss() {
       token = undefined
+      isNew = false
       record = undefined
+      startedSession = undefined
       jar.delete(jar.visitorName, { httpOnly: true })
       jar.delete(jar.companionName, { httpOnly: false })
       jar.delete(jar.sessionName, { httpOnly: false })
     },
     get session() {
-      return sessionId()
+      return startedSession ?? sentSession()
     },
     startSession() {
-      const known = sessionId()
-      if (known !== undefined) return known
-      const id = random(12).toString('base64url')
-      jar.set(jar.sessionName, id, { httpOnly: false })
-      return id
+      if (sentSession() === undefined) startedSession ??= random(12).toString('base64url')
+    },
+    presentSession() {
+      if (startedSession === undefined) return
+      jar.set(jar.sessionName, startedSession, { httpOnly: false })
+      startedSession = undefined
     },
   }
-}
-
-/** Makes a record in any store. */
-export function newRecord(options: {
-  now: number
-  random: (bytes: number) => Buffer
-  secrets: readonly string[]
-}): BinsRecord {
-  const { now, random, secrets } = options
-  return createRecord({ epoch: random(9).toString('base64url'), mark: freshMark(random), now, secrets })
-}
-
-/** The random part of a change's number. */
-export function freshMark(random: (bytes: number) => Buffer): string {
-  return random(4).toString('base64url')
 }

@@ -21,7 +21,7 @@ const part = z.strictObject({
   store: word(64),
   tag: z.nullable(word(64)),
   cursor: z.nullable(word(128)),
-  ops: z.array(op).check(z.maxLength(MAX_OPS)),
+  ops: z.array(op),
 })
 
 const request = z.strictObject({
@@ -37,7 +37,10 @@ export function parseSyncRequest(json: unknown): SyncRequest | undefined {
   // The schema above is the interface, but for the compiler's view of optional properties.
   const body = parsed.data as SyncRequest
   const stores = new Set(body.parts.map(({ store }) => store))
-  return stores.size === body.parts.length && opsOf(body).every(isOneOrOther) ? body : undefined
+  const ops = opsOf(body)
+  return stores.size === body.parts.length && ops.length <= MAX_OPS && ops.every(isOneOrOther)
+    ? body
+    : undefined
 }
 
 /** All ops of a request. */

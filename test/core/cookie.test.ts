@@ -29,6 +29,9 @@ const anyName = fc
   .string({ unit: 'binary', minLength: 1 })
   .filter((name) => utf8Length(name) <= MAX_NAME_BYTES)
 
+// Property tests share a machine with everything else; what they assert is not time.
+vi.setConfig({ testTimeout: 60_000 })
+
 afterEach(() => {
   vi.unstubAllGlobals()
 })

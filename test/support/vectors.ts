@@ -11,6 +11,7 @@ import type { deriveKeys } from '../../src/server/keys.ts'
 export interface CodecVectors {
   readonly texts: ReadonlyArray<{ readonly name: string; readonly data: unknown; readonly text: string }>
   readonly refused: ReadonlyArray<{ readonly why: string; readonly text: string }>
+  readonly otherSpellings: ReadonlyArray<{ readonly why: string; readonly text: string }>
 }
 
 /** `test/vectors/cookie.json`. */
@@ -43,7 +44,7 @@ interface Protected {
 
 /** What the codec does otherwise than the vectors say, in words; empty = nothing. */
 export function codecMismatches(
-  { texts, refused }: CodecVectors,
+  { texts, refused, otherSpellings }: CodecVectors,
   { encode, decode, decodeTrusted }: Pick<typeof Codec, 'encode' | 'decode' | 'decodeTrusted'>,
 ): string[] {
   return [
@@ -52,7 +53,13 @@ export function codecMismatches(
       ...mismatch(`decode: ${name}`, decode(text), toData(data)),
       ...mismatch(`decodeTrusted: ${name}`, decodeTrusted(text), toData(data)),
     ]),
-    ...refused.flatMap(({ why, text }) => mismatch(`refuses ${why}`, decode(text), undefined)),
+    ...refused.flatMap(({ why, text }) => [
+      ...mismatch(`decode refuses ${why}: ${text}`, decode(text), undefined),
+      ...mismatch(`decodeTrusted refuses ${why}: ${text}`, decodeTrusted(text), undefined),
+    ]),
+    ...otherSpellings.flatMap(({ why, text }) =>
+      mismatch(`decode refuses ${why}: ${text}`, decode(text), undefined),
+    ),
   ]
 }
 

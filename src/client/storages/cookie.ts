@@ -3,6 +3,7 @@ import {
   type CookieText,
   cookieBytes,
   formatPlain,
+  fromCookieName,
   parsePlain,
   parseSigned,
   toCookieName,
@@ -26,6 +27,8 @@ export interface PageCookies {
   set(definition: Definition, text: string | null): void
   /** Bins that the browser would not keep; they live as long as the page. */
   readonly unkept: readonly string[]
+  /** Bins that have a cookie, whatever it holds. */
+  names(): string[]
   /** Tag of the visitor, as the companion cookie tells it; `null` = none. */
   visitorTag(): string | null
   /** Id of the browser session, if its cookie is there. */
@@ -50,22 +53,26 @@ export function openPageCookies(
 
   /** All cookies. Others may have changed them at any time: the browser's list is compared, and parsed if it moved. */
   function all(): Record<string, string> {
-    const present = document.cookie
+    const present = readCookies()
     if (present !== raw) {
       raw = present
-      jar = api.get()
+      jar = present === '' ? {} : api.get()
     }
     return jar
   }
 
   function write(name: string, value: string, expires: number | undefined): void {
-    api.set(name, value, {
-      path,
-      sameSite,
-      secure: !isLocal(location),
-      ...(domain === undefined ? {} : { domain }),
-      ...(expires === undefined ? {} : { expires: new Date(expires * 1_000) }),
-    })
+    try {
+      api.set(name, value, {
+        path,
+        sameSite,
+        secure: !isLocal(location),
+        ...(domain === undefined ? {} : { domain }),
+        ...(expires === undefined ? {} : { expires: new Date(expires * 1_000) }),
+      })
+    } catch {
+      // As in `readCookies`; whoever looks finds no cookie.
+    }
   }
 
   function cookieOf({ name: bin, browser }: Definition): CookieText | undefined {
@@ -126,6 +133,8 @@ export function openPageCookies(
       return [...unkept.keys()]
     },
 
+    names: () => Object.keys(all()).flatMap((name) => fromCookieName(prefix, name) ?? []),
+
     visitorTag: () => all()[`${prefix}.o`] ?? null,
 
     session: () => all()[`${prefix}.s`],
@@ -135,6 +144,15 @@ export function openPageCookies(
       if (all()[name] === undefined) write(name, newId(), undefined)
       return all()[name] ?? newId()
     },
+  }
+}
+
+/** The document's cookies; a sandboxed document has none, and throws a SecurityError for the question. */
+function readCookies(): string {
+  try {
+    return document.cookie
+  } catch {
+    return ''
   }
 }
 

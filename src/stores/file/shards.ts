@@ -66,11 +66,14 @@ export function openShards(directory: string): Shards {
     generations,
 
     latest(name) {
+      let generation = generations(name).at(-1)
       for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
-        const generation = generations(name).at(-1)
         if (generation === undefined) return undefined
         const slot = read(name, generation)
-        if (slot) return slot
+        // Once a slot has been replaced, a late writer may link another to its name for a moment.
+        const highest = generations(name).at(-1)
+        if (slot && highest === generation) return slot
+        generation = highest
       }
       throw new BinsError(
         'STORE_TIMEOUT',

@@ -8,11 +8,12 @@ import { LATER, NOW, temporaryFolders } from '../../support/open-store.ts'
 import { runProcesses, runProcessSync, type Task } from '../../support/store-processes.ts'
 
 const folders = temporaryFolders()
-const { linkSync, readFileSync } = fs
+const { linkSync, readdirSync, readFileSync } = fs
 const { unlink, writeFile } = fs.promises
 
 afterEach(() => {
   replaceLink(linkSync)
+  replace(fs, 'readdirSync', readdirSync)
   replace(fs, 'readFileSync', readFileSync)
   replace(fs.promises, 'unlink', unlink)
   replace(fs.promises, 'writeFile', writeFile)
@@ -53,6 +54,19 @@ describe('the slots of a fileStore', () => {
     expect(filesIn(directory)).toEqual([tenth.replace(/10$/, '11')])
   })
 
+  it('never reads the slot of a late writer', async () => {
+    const { folder, directory, store } = await openWithEntry()
+    const [first = ''] = filesIn(directory)
+    interruptRead(() => {
+      runProcessSync('file', folder, { task: 'write', key: 'key', times: 2 })
+      writeFileSync(
+        join(directory, first),
+        '{"key":"key","version":9,"expires":null,"nonces":"latelate"}\nlate',
+      )
+    })
+    expect(await store.read('key', { now: NOW })).toEqual({ ...entry(3), text: 'other 3' })
+  })
+
   it('flushes the file before it links and the directory after it unlinks', async () => {
     const { directory, store } = await openWithEntry()
     const handle = await fs.promises.open(directory)
@@ -86,12 +100,16 @@ describe('the slots of a fileStore', () => {
     const store = fileStore(join(folder, 'files'))
     const [longAgo, dead] = [NOW - 10 * 3_600_000, NOW - 5 * 3_600_000]
     await store.write('key', { ...entry(50), expires: dead }, 0, longAgo)
-    replace(fs, 'readFileSync', ((...call: Parameters<typeof readFileSync>) => {
-      replace(fs, 'readFileSync', readFileSync)
-      const content = readFileSync(...call)
-      runProcessSync('file', folder, { task: 'write', key: 'key', times: 1 })
-      return content
-    }) as typeof readFileSync)
+    interruptRead(() => {
+      // The look that follows the reading still finds it dead.
+      const interrupted = ((...call: Parameters<typeof readdirSync>) => {
+        replace(fs, 'readdirSync', readdirSync)
+        const names = readdirSync(...call)
+        runProcessSync('file', folder, { task: 'write', key: 'key', times: 1 })
+        return names
+      }) as typeof readdirSync
+      replace(fs, 'readdirSync', interrupted)
+    })
     await store.sweep(NOW, 100)
     expect(await store.read('key', { now: NOW })).toEqual({ ...entry(1), text: 'other 1' })
   })
@@ -131,6 +149,19 @@ describe('a writer of a fileStore that sleeps while it links', () => {
     expect(await store.write('key', { ...entry(2), text: 'mine' }, 1, NOW)).toBe(false)
     expect(await store.read('key', { now: NOW })).toEqual({ ...entry(3), text: 'other 3' })
     expect(filesIn(directory)).toHaveLength(1)
+  })
+
+  it('is not deceived by the slot of another late writer, who was killed', async () => {
+    const { folder, directory, store } = await openWithEntry()
+    replaceLink((existing, path) => {
+      replaceLink(linkSync)
+      runProcessSync('file', folder, { task: 'write', key: 'key', times: 2 })
+      const third = filesIn(directory).find((file) => file.endsWith('.3')) ?? ''
+      copyFileSync(join(directory, third), join(directory, third.replace(/3$/, '1')))
+      linkSync(existing, path)
+    })
+    expect(await store.write('key', { ...entry(2), text: 'mine' }, 1, NOW)).toBe(false)
+    expect(await store.read('key', { now: NOW })).toEqual({ ...entry(3), text: 'other 3' })
   })
 
   it('loses a creation when others have created and deleted', async () => {
@@ -183,13 +214,16 @@ describe('a writer of a fileStore that sleeps while it links', () => {
     }
   })
 
-  it('loses when the key was swept and has come as far again', async () => {
+  it('does not even link when the key was swept and has come as far again', async () => {
     const { folder, directory, store } = await openWithEntry(50)
     replace(fs.promises, 'writeFile', async (...call) => {
       await writeFile(...call)
       for (const file of filesIn(directory))
         if (!file.startsWith('temp')) fs.unlinkSync(join(directory, file))
       runProcessSync('file', folder, { task: 'write', key: 'key', times: 1 })
+      replaceLink(() => {
+        throw new Error('linked')
+      })
     })
     expect(await store.write('key', { ...entry(51), text: 'mine' }, 50, NOW)).toBe(false)
     expect(await store.read('key', { now: NOW })).toEqual({ ...entry(1), text: 'other 1' })
@@ -229,4 +263,15 @@ function replace<Name extends keyof Target, Target>(target: Target, name: Name, 
 
 function replaceLink(value: typeof linkSync): void {
   replace(fs, 'linkSync', value)
+}
+
+/** Lets something happen once, between the look for the highest slot and the end of its reading. */
+function interruptRead(act: () => void): void {
+  // One of the overloads is called, and it is called on with the same arguments.
+  const interrupted = ((...call: Parameters<typeof readFileSync>) => {
+    replace(fs, 'readFileSync', readFileSync)
+    act()
+    return readFileSync(...call)
+  }) as typeof readFileSync
+  replace(fs, 'readFileSync', interrupted)
 }

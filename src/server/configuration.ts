@@ -1,0 +1,84 @@
+import type { Definition } from '../core/definition.ts'
+import { memoryStore } from '../stores/memory.ts'
+import { deriveKeys, type Keys } from './keys.ts'
+import type { ServerOptions } from './server.ts'
+import type { Store } from './store.ts'
+
+/**
+ * Reads the `origin` option.
+ *
+ * @throws TypeError
+ */
+export function toOrigin(origin: string): string {
+  if (/^https?:\/\//.test(origin) && URL.canParse(origin)) return new URL(origin).origin
+  throw new TypeError("origin: pass scheme and host as browsers see them, such as 'https://example.org'.")
+}
+
+/**
+ * Collects the stores by name.
+ *
+ * @throws TypeError if there is none for production.
+ */
+export function openStores({
+  store,
+  stores = {},
+}: Pick<ServerOptions, 'store' | 'stores'>): Map<string, Store> {
+  if (Object.hasOwn(stores, 'default')) {
+    throw new TypeError("stores: 'default' is the name of the one that you pass as store.")
+  }
+  if (!store && process.env.NODE_ENV === 'production') {
+    throw new TypeError(
+      'store: in production, say where server bins are kept, such as sqliteStore(path); memoryStore() loses them on restart.',
+    )
+  }
+  return new Map([['default', store ?? memoryStore()], ...Object.entries(stores)])
+}
+
+/**
+ * Derives the keys for signed and sealed cookies; `undefined` if there is no secret, and no bin that needs one.
+ *
+ * @throws TypeError naming where the secrets come from.
+ */
+export function openKeys(all: readonly Definition[], given: readonly string[] | undefined): Keys | undefined {
+  if (given && given.length > 0) return deriveKeys(given)
+  const fromEnvironment = given ? [] : secretsIn(process.env.BREADBIN_SECRETS)
+  if (fromEnvironment.length > 0) {
+    try {
+      return deriveKeys(fromEnvironment)
+    } catch (cause) {
+      throw new TypeError('BREADBIN_SECRETS: it holds what cannot be a secret; see the cause.', { cause })
+    }
+  }
+  const protectedBin = all.find(({ storage, browser }) => storage === 'cookie' && browser !== 'write')
+  if (!protectedBin) return undefined
+  throw new TypeError(
+    `secrets: bin ${JSON.stringify(protectedBin.name)} is signed or sealed; pass secrets, or set BREADBIN_SECRETS.`,
+  )
+}
+
+function secretsIn(variable: string | undefined): string[] {
+  return (variable ?? '')
+    .split(',')
+    .map((secret) => secret.trim())
+    .filter((secret) => secret !== '')
+}
+
+/**
+ * Checks that every bin can be served.
+ *
+ * @throws TypeError naming the bin.
+ */
+export function checkBins(all: readonly Definition[], stores: ReadonlyMap<string, Store>): void {
+  for (const { name, storage, store, browser, schema } of all) {
+    if (!stores.has(store)) {
+      throw new TypeError(
+        `bin ${JSON.stringify(name)}: there is no store ${JSON.stringify(store)}; name it in serveBins({ stores }).`,
+      )
+    }
+    if (storage === 'server' && browser === 'write' && !schema) {
+      throw new TypeError(
+        `bin ${JSON.stringify(name)}: a server bin that browsers may write needs a schema: without one, any visitor could store anything.`,
+      )
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import { report } from '../core/event.ts'
+import { MAX_SYNC_BYTES } from '../core/limits.ts'
+import { PROTOCOL } from '../core/wire.ts'
+import { isSameOrigin, type RequestHead, readHead } from './head.ts'
+import { openRequest } from './request.ts'
+import type { ServerParts } from './server.ts'
+import { exchange } from './sync.ts'
+import { parseSyncRequest } from './wire-schema.ts'
+
+/** Answers requests to the sync endpoint: `POST {path}/sync` and `POST {path}/clear`. */
+export async function answerEndpoint(parts: ServerParts, request: Request): Promise<Response> {
+  const { path } = parts.definitions
+  const { pathname } = new URL(request.url)
+  if (pathname !== `${path}/sync` && pathname !== `${path}/clear`) return refuse(404, 'not-found')
+  if (request.method !== 'POST') return refuse(405, 'method', { allow: 'POST' })
+  const head = readHead(request, parts.origin)
+  if (!isSameOrigin(head)) return refuse(403, 'origin')
+  if (!/^application\/json\s*(;|$)/i.test(head.header('content-type') ?? ''))
+    return refuse(415, 'content-type')
+  try {
+    return pathname.endsWith('/clear') ? await clear(parts, head) : await sync(parts, head, request)
+  } catch (cause) {
+    report(parts.onEvent, { type: 'sync-failed', cause })
+    return refuse(503, 'unavailable', { 'retry-after': '5' })
+  }
+}
+
+async function clear(parts: ServerParts, head: RequestHead): Promise<Response> {
+  const state = openRequest(parts, head)
+  await state.clear()
+  return state.save(answer({ v: PROTOCOL }))
+}
+
+async function sync(parts: ServerParts, head: RequestHead, request: Request): Promise<Response> {
+  const bytes = await readBody(request)
+  if (!bytes) return refuse(413, 'too-large')
+  const body = parseSyncRequest(parseJson(bytes))
+  if (!body) return refuse(400, 'malformed')
+  if (body.parts.some(({ store }) => !parts.stores.includes(store))) return refuse(400, 'store')
+  const { answer: content, lines } = await exchange(parts, head, body)
+  const response = answer(content, 'error' in content ? 409 : 200)
+  for (const line of lines) response.headers.append('set-cookie', line)
+  return response
+}
+
+/** Reads a body; `undefined` for one that is larger than a sync can be, of which no more is read than that. */
+async function readBody(request: Request): Promise<Uint8Array | undefined> {
+  if (Number(request.headers.get('content-length') ?? 0) > MAX_SYNC_BYTES) return undefined
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.length
+    if (bytes > MAX_SYNC_BYTES) return undefined
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch {
+    // A TypeError for what is no UTF-8, a SyntaxError for what is no JSON.
+    return undefined
+  }
+}
+
+function refuse(status: number, error: string, headers: Record<string, string> = {}): Response {
+  return answer({ error }, status, headers)
+}
+
+function answer(content: object, status = 200, headers: Record<string, string> = {}): Response {
+  return Response.json(content, { status, headers: { 'cache-control': 'private, no-store', ...headers } })
+}

@@ -1,0 +1,56 @@
+import { BinsError } from '../core/error.ts'
+import { MAX_BIN_BYTES, MAX_BINS, MAX_RECORD_BYTES } from '../core/limits.ts'
+
+/** A change needs a cookie and comes too late for one. */
+export function headSent(): BinsError {
+  return new BinsError(
+    'HEAD_SENT',
+    'The response head has gone out, and this change needs a cookie; make it earlier.',
+  )
+}
+
+/** The visitor was cleared, or has expired, under this request. */
+export function gone(): BinsError {
+  return new BinsError('GONE', 'The visitor was cleared while this request ran; nothing was written.')
+}
+
+/** A newer version of the definition wrote what is kept. */
+export function outdated(bin: string): BinsError {
+  return new BinsError(
+    'OUTDATED',
+    `A newer version of this program wrote bin ${JSON.stringify(bin)}; it is left as it is.`,
+    { bin },
+  )
+}
+
+/** A bin alone is over its limit. */
+export function binTooLarge(bin: string, bytes: number): BinsError {
+  return new BinsError(
+    'TOO_LARGE',
+    `Bin ${JSON.stringify(bin)} has ${bytes} bytes; ${MAX_BIN_BYTES} are allowed. Keep larger data in a database of its own.`,
+    { bin },
+  )
+}
+
+/** All bins of a visitor together would be over their limits. */
+export function recordTooLarge(bin: string): BinsError {
+  return new BinsError(
+    'TOO_LARGE',
+    `With bin ${JSON.stringify(bin)} the visitor's record would be over its limits, ${MAX_RECORD_BYTES} bytes and ${MAX_BINS} bins.`,
+    { bin },
+  )
+}
+
+/** The definition's own rule could not merge two edits. */
+export function unmerged(bin: string): BinsError {
+  return new BinsError(
+    'CONFLICT',
+    `Bin ${JSON.stringify(bin)} was changed by somebody else, and its merge rule failed; nothing was written.`,
+    { bin },
+  )
+}
+
+/** A record is there, and of a format that this version of Breadbin does not know. */
+export function unreadableRecord(): BinsError {
+  return new BinsError('STORE_FAILED', 'A record in the store cannot be read; it was left as it is.')
+}

@@ -1,0 +1,97 @@
+// @vitest-environment node
+import { describe, expect, it } from 'vitest'
+import { withFallback } from '../../../src/client/storages/fallback.ts'
+import { memoryRows } from '../../../src/client/storages/memory.ts'
+import type { Rows } from '../../../src/client/storages/rows.ts'
+
+/** A table whose n-th call fails: before it does anything, or after. */
+function faultyRows(
+  rows: Rows,
+  failOn: number,
+  lost: 'request' | 'answer' = 'request',
+): Rows & { isClosed: boolean } {
+  let calls = 0
+  async function call<Result>(work: () => Promise<Result>): Promise<Result> {
+    calls += 1
+    if (calls >= failOn && lost === 'request') throw new Error('blocked')
+    const result = await work()
+    if (calls >= failOn) throw new Error('full')
+    return result
+  }
+  return {
+    isClosed: false,
+    load: (prefix) => call(() => rows.load(prefix)),
+    change: (prefix, step) => call(() => rows.change(prefix, step)),
+    close() {
+      this.isClosed = true
+    },
+  }
+}
+
+const put = (key: string, value: unknown) => () => new Map([[key, value]])
+
+/** What a page does with its rows. */
+async function scenario(rows: Rows): Promise<unknown[]> {
+  const seen: unknown[] = []
+  seen.push([...(await rows.load('d/'))])
+  seen.push([...(await rows.change('d/', put('d/a', 1)))])
+  seen.push([...(await rows.change('d/', put('d/b', 2)))])
+  seen.push([...(await rows.change('d/', put('d/a', undefined)))])
+  seen.push([...(await rows.load('d/'))])
+  return seen
+}
+
+describe('rows with a fall-back', () => {
+  it('lose nothing that was read or written, whichever call fails', async () => {
+    const expected = await scenario(memoryRows([['d/old', 0]]))
+    for (const lost of ['request', 'answer'] as const) {
+      for (let failOn = 2; failOn <= 5; failOn += 1) {
+        const failures: unknown[] = []
+        const table = faultyRows(memoryRows([['d/old', 0]]), failOn, lost)
+        const rows = withFallback(table, (cause) => failures.push(cause))
+        expect(await scenario(rows), `call ${failOn}`).toEqual(expected)
+        expect(failures).toHaveLength(1)
+        expect(table.isClosed).toBe(true)
+      }
+    }
+  })
+
+  it('begin empty where nothing can be read at all', async () => {
+    const failures: unknown[] = []
+    const rows = withFallback(faultyRows(memoryRows([['d/old', 0]]), 1), (cause) => failures.push(cause))
+    expect([...(await rows.load('d/'))]).toEqual([])
+    expect(failures).toEqual([new Error('blocked')])
+  })
+
+  it('stay in memory once a call has failed', async () => {
+    const inner = memoryRows()
+    const rows = withFallback(faultyRows(inner, 2), () => {})
+    await rows.change('d/', put('d/a', 1))
+    await rows.change('d/', put('d/b', 2))
+    await rows.change('d/', put('d/c', 3))
+    expect([...(await inner.load(''))]).toEqual([['d/a', 1]])
+    expect([...(await rows.load('d/')).keys()]).toEqual(['d/a', 'd/b', 'd/c'])
+  })
+
+  it('tell once that two calls at a time have failed', async () => {
+    const failures: unknown[] = []
+    const rows = withFallback(faultyRows(memoryRows(), 1), (cause) => failures.push(cause))
+    await Promise.all([rows.change('d/', put('d/a', 1)), rows.change('d/', put('d/b', 2))])
+    expect(failures).toHaveLength(1)
+    expect([...(await rows.load('d/')).keys()].sort()).toEqual(['d/a', 'd/b'])
+  })
+
+  it('do not go on under the same client id: the op numbers are not durable any more', async () => {
+    const rows = withFallback(faultyRows(memoryRows(), 2), () => {})
+    const meta = { v: 1, client: 'durable' }
+    await rows.change(
+      's/',
+      () =>
+        new Map<string, unknown>([
+          ['s/tag/', meta],
+          ['s/tag/bin', { v: 1 }],
+        ]),
+    )
+    expect([...(await rows.load('s/')).keys()]).toEqual(['s/tag/bin'])
+  })
+})

@@ -1,0 +1,63 @@
+// @vitest-environment node
+import { describe, expect, it } from 'vitest'
+import { openReplica } from '../../../src/client/replica.ts'
+import { memoryRows } from '../../../src/client/storages/memory.ts'
+import { openSync } from '../../../src/client/sync.ts'
+import { bins, idle, openGate } from '../../support/page-sync.ts'
+
+describe('a clear that takes long to be stored', () => {
+  it('shows nothing of an answer that arrives meanwhile', async () => {
+    const [answered, stored] = [openGate<Response>(), openGate<void>()]
+    const shown: unknown[] = []
+    const replica = await openReplica({
+      definitions: bins,
+      rows: memoryRows(),
+      tag: 'tag',
+      clock: () => 1,
+      newId: () => 'client',
+      session: () => undefined,
+      onChange: () => shown.push(replica.find(bins.find('note'))?.text),
+    })
+    const cleared = { tag: null as string | null, isPending: false }
+    const sync = openSync({
+      replica,
+      stores: ['default'],
+      path: '/bins',
+      visitorTag: () => 'tag',
+      clearance: {
+        get tag() {
+          return cleared.tag
+        },
+        get isPending() {
+          return cleared.isPending
+        },
+        set(tag, isPending) {
+          Object.assign(cleared, { tag, isPending })
+          return stored.promise
+        },
+      },
+      fetch: () => answered.promise,
+      clock: () => 1,
+      random: () => 0,
+      timer: () => () => {},
+      onEvent: undefined,
+      onStatus: () => {},
+    })
+    void sync.now().catch(() => {})
+    await idle()
+    void sync.clear()
+    const change = { bin: 'note', rev: 9, sv: 1, data: { json: 'old' }, ttl: 1_000 }
+    const part = {
+      store: 'default',
+      tag: 'tag',
+      cursor: 'epoch.9.mark',
+      results: [],
+      changes: [change],
+      reset: true,
+    }
+    answered.resolve(Response.json({ v: 1, parts: [part] }))
+    for (let turn = 0; turn < 10; turn += 1) await idle()
+    expect(new Set(shown)).toEqual(new Set([undefined]))
+    sync.close()
+  })
+})

@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { brotliCompressSync, constants } from 'node:zlib'
+import { build } from 'esbuild'
+import { describe, expect, it } from 'vitest'
+import { ROOT } from '../support/run.ts'
+
+/** Everything, superjson, js-cookie and idb-keyval included. */
+const MAX_BYTES = 12_500
+
+/** The same for pages that use cookies alone. */
+const MAX_COOKIE_BYTES = 7_500
+
+/** Words that only code for servers has. */
+const SERVER_WORDS = ['createHmac', 'node:', 'Set-Cookie', 'set-cookie', 'ZodError', '_zod']
+
+describe('the file for script tags', () => {
+  const script = readFileSync(join(ROOT, 'dist/breadbin.min.js'))
+
+  it(`has ${MAX_BYTES} bytes at most, in brotli`, () => {
+    expect(brotliBytes(script)).toBeLessThanOrEqual(MAX_BYTES)
+  })
+
+  it('has no code for servers in it', () => {
+    expect(serverWords(script.toString())).toEqual([])
+  })
+})
+
+describe('the file for script tags that keeps cookies alone', () => {
+  it(`has ${MAX_COOKIE_BYTES} bytes at most, in brotli`, () => {
+    expect(brotliBytes(readFileSync(join(ROOT, 'dist/breadbin.cookie.min.js')))).toBeLessThanOrEqual(
+      MAX_COOKIE_BYTES,
+    )
+  })
+})
+
+describe('openBins of breadbin/client, bundled for browsers', () => {
+  it(`has ${MAX_BYTES} bytes at most, in brotli`, async () => {
+    expect(brotliBytes(await bundle("export { openBins } from 'breadbin/client'"))).toBeLessThanOrEqual(
+      MAX_BYTES,
+    )
+  })
+
+  it('has no code for servers in it', async () => {
+    const code = await bundle("export { openBins } from 'breadbin/client'")
+    expect(serverWords(code.toString())).toEqual([])
+  })
+
+  it('is told from code for servers by its words', async () => {
+    const code = await bundle("export { serveBins } from 'breadbin/server'", 'node')
+    expect(serverWords(code.toString())).toEqual(expect.arrayContaining(['createHmac', 'node:', '_zod']))
+  })
+})
+
+describe('defineBins of breadbin, bundled for browsers', () => {
+  it('brings no storage with it', async () => {
+    const code = await bundle("export { defineBins } from 'breadbin'")
+    expect(code.toString()).not.toMatch(/indexedDB|document\.cookie/)
+  })
+})
+
+/** Bundles a module as a user's bundler would, from the built package. */
+async function bundle(contents: string, platform: 'browser' | 'node' = 'browser'): Promise<Uint8Array> {
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: ROOT },
+    bundle: true,
+    minify: true,
+    write: false,
+    format: 'esm',
+    target: 'es2022',
+    platform,
+    logLevel: 'silent',
+  })
+  return Buffer.concat(outputFiles.map((file) => file.contents))
+}
+
+function brotliBytes(code: Uint8Array): number {
+  // What servers send that compress their files once, ahead of time.
+  return brotliCompressSync(code, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length
+}
+
+function serverWords(code: string): string[] {
+  return SERVER_WORDS.filter((word) => code.includes(word))
+}

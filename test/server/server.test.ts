@@ -1,0 +1,160 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import * as z from 'zod/mini'
+import { defineBins } from '../../src/core/definition.ts'
+import { serveBins } from '../../src/server/server.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
+import { faultyStore } from '../../src/testing/faulty-store.ts'
+import { DAY } from '../support/clock.ts'
+import { openSite, SECRETS } from '../support/requests.ts'
+
+const bins = defineBins({ cart: {} })
+const signed = defineBins({ variant: { storage: 'cookie', browser: 'read' } })
+
+afterEach(() => vi.unstubAllEnvs())
+
+describe('serveBins', () => {
+  it('needs nothing but definitions outside production', () => {
+    expect(serveBins(bins)).toMatchObject({ open: expect.any(Function) })
+  })
+
+  it('wants a store in production', () => {
+    vi.stubEnv('NODE_ENV', 'production')
+    expect(() => serveBins(bins)).toThrow(/^store: in production/)
+    expect(() => serveBins(bins, { store: memoryStore() })).not.toThrow()
+  })
+
+  it('refuses a store that no option names', () => {
+    const elsewhere = defineBins({ cart: { store: 'fast' } })
+    expect(() => serveBins(elsewhere)).toThrow(/"cart": there is no store "fast".*stores/)
+    expect(() => serveBins(elsewhere, { stores: { fast: memoryStore() } })).not.toThrow()
+    const others = defineBins({}, { others: { store: 'fast' } })
+    expect(() => serveBins(others)).toThrow(/there is no store "fast"/)
+  })
+
+  it('refuses two stores of one name', () => {
+    expect(() => serveBins(bins, { stores: { default: memoryStore() } })).toThrow(/^stores: 'default'/)
+  })
+
+  it('refuses a bin that any visitor could fill with anything', () => {
+    expect(() => serveBins(defineBins({ cart: { browser: 'write' } }))).toThrow(/"cart".*needs a schema/)
+    expect(() => serveBins(defineBins({ cart: { browser: 'write', schema: z.string() } }))).not.toThrow()
+    expect(() => serveBins(defineBins({}, { others: { browser: 'write' } }))).toThrow(/needs a schema/)
+  })
+
+  it('wants secrets for signed and sealed cookies', () => {
+    expect(() => serveBins(signed)).toThrow(/^secrets: bin "variant"/)
+    expect(() => serveBins(signed, { secrets: [] })).toThrow(/^secrets: bin "variant"/)
+    expect(() => serveBins(signed, { secrets: SECRETS })).not.toThrow()
+  })
+
+  it('refuses secrets that are none', () => {
+    expect(() => serveBins(bins, { secrets: ['secret'] })).toThrow(/^secrets\[0\]/)
+  })
+
+  it.each([SECRETS.join(','), ` ${SECRETS[0]} , `])('takes secrets from the environment: %j', (variable) => {
+    vi.stubEnv('BREADBIN_SECRETS', variable)
+    expect(() => serveBins(signed)).not.toThrow()
+  })
+
+  it.each(['', ' ', ','])('takes an empty environment variable for unset: %j', (variable) => {
+    vi.stubEnv('BREADBIN_SECRETS', variable)
+    expect(() => serveBins(signed)).toThrow(/^secrets: bin "variant"/)
+  })
+
+  it('names the environment variable that is rubbish, and not what is in it', () => {
+    vi.stubEnv('BREADBIN_SECRETS', 'hunter2')
+    expect(() => serveBins(signed)).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(/^BREADBIN_SECRETS/) }),
+    )
+    expect(() => serveBins(signed)).not.toThrow(/hunter2/)
+  })
+
+  it.each(['example.org', 'https://', 'ftp://example.org', '/bins', ''])(
+    'refuses %j as an origin',
+    (origin) => {
+      expect(() => serveBins(bins, { origin })).toThrow(/^origin: pass/)
+    },
+  )
+
+  it('takes an origin with a path for its origin', () => {
+    expect(() => serveBins(bins, { origin: 'https://example.org/shop/' })).not.toThrow()
+  })
+})
+
+describe('sweep', () => {
+  it('deletes what has expired in all stores, and says how many', async () => {
+    const stored = (expires: number) => ({ version: 1, text: 'text', expires })
+    const [store, fast] = [memoryStore(), memoryStore()]
+    const { server, clock } = openSite(bins, { store, stores: { fast } })
+    for (const [index, each] of [store, fast, fast].entries()) {
+      await each.write(`old ${index}`, stored(clock() + 1), 0, clock())
+      await each.write(`new ${index}`, stored(clock() + DAY), 0, clock())
+    }
+    clock.advance(1)
+    expect(await server.sweep({ limit: 1 })).toBe(2)
+    expect(await server.sweep()).toBe(1)
+    expect(await server.sweep()).toBe(0)
+    expect((await fast.versions?.(['new 1', 'new 2'], clock()))?.size).toBe(2)
+  })
+})
+
+describe('close', () => {
+  it('closes all stores', async () => {
+    const fast = memoryStore()
+    const { server, openBrowser } = openSite(bins, { stores: { fast } })
+    const browser = openBrowser()
+    await browser.visit((state) => state.set('cart', 1))
+    await server.close()
+    await server.close()
+    await expect(server.open(browser.request())).rejects.toMatchObject({ code: 'CLOSED' })
+    await expect(fast.read('key', { now: 0 })).rejects.toMatchObject({ code: 'CLOSED' })
+  })
+})
+
+describe('a store that cannot be read', () => {
+  it('fails the request, and lets it change nothing', async () => {
+    const memory = memoryStore()
+    const { openBrowser } = openSite(bins, { store: memory })
+    const browser = openBrowser()
+    await browser.visit((state) => state.set('cart', ['apple']))
+    const failing = openSite(bins, { store: faultyStore(memory, { failOn: 1 }) })
+    const request = browser.request()
+    await expect(failing.server.open(request)).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    await expect(failing.server.open(request)).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    expect(failing.events.types).toContain('store-failed')
+    expect(await browser.visit((state) => state.get('cart'))).toEqual(['apple'])
+  })
+
+  it('does not fail a request that needs only cookies', async () => {
+    const plain = defineBins({ theme: { storage: 'cookie' }, cart: {} })
+    const { server } = openSite(plain, { store: faultyStore(memoryStore(), { failOn: 1 }) })
+    const headers = { cookie: `__Host-bb=${'A'.repeat(22)}.${'B'.repeat(43)}` }
+    const state = await server.open(new Request('https://example.org/', { headers }), ['theme'])
+    state.set('theme', 'dark')
+    expect((await state.save(new Response())).headers.getSetCookie()).toHaveLength(1)
+  })
+})
+
+describe('a visitor whose record a newer version of Breadbin wrote', () => {
+  it('reads defaults, and neither writes nor becomes somebody else', async () => {
+    const { server, store, openBrowser, clock, events } = openSite(defineBins({ cart: { default: 'none' } }))
+    const browser = openBrowser()
+    await browser.visit((state) => state.set('cart', 'full'))
+    const [[key, stored] = ['', undefined]] = (await store.scan?.(undefined, 1))?.entries ?? []
+    const text = stored?.text.replace('{"v":1', '{"v":2') ?? ''
+    await store.write(key, { version: clock() + 1, text, expires: clock() + DAY }, clock(), clock())
+
+    const state = await server.open(browser.request())
+    expect([state.get('cart'), state.visitor]).toEqual(['none', undefined])
+    state.set('cart', 'empty')
+    await expect(state.save(new Response())).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    state.set('cart', null)
+    await expect(state.save(new Response())).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    await expect(state.update('cart', () => null)).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    await expect(state.clear()).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    expect(events.types).toContain('unreadable-record')
+    expect((await store.read(key, { now: clock() }))?.text).toBe(text)
+    const response = await state.save(new Response())
+    expect(response.headers.getSetCookie()).toEqual([])
+  })
+})

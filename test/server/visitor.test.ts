@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest'
+import { defineBins } from '../../src/core/definition.ts'
+import { requestWith } from '../support/http.ts'
+import { cookiesOf, openSite, valueIn } from '../support/requests.ts'
+
+const bins = defineBins({ visits: { default: 0 } })
+
+const ID = 'A'.repeat(22)
+const SECRET = 'B'.repeat(43)
+
+describe('a visitor', () => {
+  it.each([
+    ['nothing', ''],
+    ['no token', 'hello'],
+    ['a token without a secret', `${ID}.`],
+    ['a short id', `${ID.slice(1)}.${SECRET}`],
+    ['a long secret', `${ID}.${SECRET}C`],
+    ['a key of another kind', `u:${ID.slice(2)}.${SECRET}`],
+    ['a path', `../../../etc/passwd123.${SECRET}`],
+    ['a quoted token', `"${ID}.${SECRET}"`],
+    ['a script', `${ID}.${SECRET}'; DROP TABLE breadbin`],
+  ])('is not looked up by %s', async (_, value) => {
+    const { server, store, events } = openSite(bins)
+    const headers = { cookie: `__Host-bb=${value}` }
+    const state = await server.open(new Request('https://example.org/', { headers }))
+    expect(state.get('visits')).toBe(0)
+    expect(store.calls).toEqual([])
+    expect(events.types).toEqual(['unknown-visitor'])
+  })
+
+  it('does not get an id that nobody has', async () => {
+    const { server, store, events } = openSite(bins)
+    const headers = { cookie: `__Host-bb=${ID}.${SECRET}` }
+    const state = await server.open(new Request('https://example.org/', { headers }))
+    expect(events.types).toEqual(['unknown-visitor'])
+    state.set('visits', 1)
+    const value = cookiesOf(await state.save(new Response()))['__Host-bb']?.value
+    expect(value).toMatch(/^[\w-]{22}\.[\w-]{43}$/)
+    expect(value).not.toContain(ID)
+    const keys = (await store.scan?.(undefined, 10))?.entries.map(([key]) => key)
+    expect(keys).toEqual([`v:${String(value).slice(0, 22)}`])
+  })
+
+  it('keeps a secret that the store does not know', async () => {
+    const { store, openBrowser } = openSite(bins)
+    const browser = openBrowser()
+    await browser.visit((state) => state.set('visits', 1))
+    const [, secret = ''] = (valueIn(browser.jar, '__Host-bb') ?? '').split('.')
+    expect(secret).toHaveLength(43)
+    expect(JSON.stringify(await store.scan?.(undefined, 10))).not.toContain(secret)
+  })
+
+  it('is found by the genuine one of several cookies', async () => {
+    const { server, openBrowser } = openSite(bins)
+    const browser = openBrowser()
+    await browser.visit((state) => state.set('visits', 1))
+    const cookie = `__Host-bb=rubbish; __Host-bb=${ID}.${SECRET}; ${browser.jar.header()}`
+    const state = await server.open(new Request('https://example.org/', { headers: { cookie } }))
+    expect(state.get('visits')).toBe(1)
+  })
+
+  it('costs no more than four reads, however many cookies are sent', async () => {
+    const { server, store } = openSite(bins)
+    const tokens = Array.from(
+      { length: 100 },
+      (_, index) => `__Host-bb=${String(index).padEnd(22, 'A')}.${SECRET}`,
+    )
+    await server.open(new Request('https://example.org/', { headers: { cookie: tokens.join('; ') } }))
+    expect(store.calls).toEqual(['read', 'read', 'read', 'read'])
+  })
+
+  it.each(['bb', '__Secure-bb', 'other'])(
+    'is not found by a cookie named %s on a https site',
+    async (name) => {
+      const { server, store, openBrowser } = openSite(bins)
+      const browser = openBrowser()
+      await browser.visit((state) => state.set('visits', 1))
+      const before = store.calls.length
+      const headers = { cookie: `${name}=${valueIn(browser.jar, '__Host-bb')}` }
+      const state = await server.open(new Request('https://example.org/', { headers }))
+      expect(state.get('visits')).toBe(0)
+      expect(store.calls.length).toBe(before)
+    },
+  )
+
+  it('is not made on a request of another site, whose cookie may just be missing', async () => {
+    const { server, store, openBrowser } = openSite(bins)
+    for (const headers of [
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' },
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' },
+      { origin: 'https://evil.example' },
+    ]) {
+      const state = await server.open(new Request('https://example.org/', { method: 'POST', headers }))
+      state.set('visits', 1)
+      await expect(state.save(new Response())).rejects.toMatchObject({ code: 'NO_VISITOR' })
+      await expect(state.update('visits', () => 1)).rejects.toMatchObject({ code: 'NO_VISITOR' })
+    }
+    expect(store.calls).toEqual([])
+    const browser = openBrowser()
+    await browser.visit((state) => state.set('visits', 1))
+    const known = await server.open(
+      requestWith(browser.jar, '/', { headers: { 'sec-fetch-site': 'cross-site' } }),
+    )
+    expect(await known.update('visits', (visits) => visits + 1)).toBe(2)
+  })
+
+  it('is made for somebody who follows a link from another site', async () => {
+    const { server } = openSite(bins)
+    const headers = {
+      'sec-fetch-site': 'cross-site',
+      'sec-fetch-mode': 'navigate',
+      'sec-fetch-dest': 'document',
+    }
+    const state = await server.open(new Request('https://example.org/', { headers }))
+    state.set('visits', 1)
+    expect(cookiesOf(await state.save(new Response()))['__Host-bb']).toBeDefined()
+  })
+})
