@@ -27,7 +27,7 @@ export async function answerEndpoint(parts: ServerParts, request: Request): Prom
 
 async function clear(parts: ServerParts, head: RequestHead): Promise<Response> {
   const state = openRequest(parts, head)
-  await state.clear()
+  await state.clearHidden()
   return state.save(answer({ v: PROTOCOL }))
 }
 

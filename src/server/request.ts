@@ -16,6 +16,8 @@ import type { ServerBins } from './server-bins.ts'
 
 /** {@link ServerBins} as the rest of the server sees them. */
 export interface OpenRequest extends ServerBins {
+  /** Erases the visitor, and the cookies that scripts do not see: a page deletes its own before it asks for this. */
+  clearHidden(): Promise<void>
   /** Loads what these bins need. Default: all bins, the others too. */
   load(names?: readonly string[]): Promise<void>
   /** Whether `save` has to ask the store. */
@@ -133,6 +135,13 @@ export function openRequest(
     return [...names].map(definitions.find).filter(({ storage }) => storage === 'cookie')
   }
 
+  async function clear(cookies: readonly Definition[]): Promise<void> {
+    if (!canSetCookie()) throw headSent()
+    await records().clear()
+    for (const definition of cookies) put(definition, null)
+    reader.changed()
+  }
+
   return {
     get(name: string) {
       readable(name)
@@ -167,12 +176,8 @@ export function openRequest(
     },
     // Which of the overloads was called decides what comes back.
     save: save as ServerBins['save'],
-    async clear() {
-      if (!canSetCookie()) throw headSent()
-      await records().clear()
-      for (const definition of cookieBins()) put(definition, null)
-      reader.changed()
-    },
+    clear: () => clear(cookieBins()),
+    clearHidden: () => clear(cookieBins().filter(({ browser }) => browser === 'none')),
     names() {
       const cookieNames = cookieBins().map(({ name }) => name)
       const names = new Set([

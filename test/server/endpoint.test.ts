@@ -127,12 +127,13 @@ describe('the sync endpoint', () => {
   })
 
   it('does not read a body that says how large it is', async () => {
-    const request = new Request(new URL('/bins/sync', ORIGIN), {
+    const init = {
       method: 'POST',
       headers: { ...SAME_ORIGIN, 'content-length': '131073' },
       body: new ReadableStream(),
-      duplex: 'half',
-    })
+      duplex: 'half', // Node asks for it; the library of the DOM does not know it.
+    }
+    const request = new Request(new URL('/bins/sync', ORIGIN), init)
     expect((await server.fetch(request)).status).toBe(413)
     expect(request.bodyUsed).toBe(false)
   })

@@ -83,6 +83,20 @@ describe('a visitor', () => {
     },
   )
 
+  it.each([
+    ['https://shop.example', 'http://localhost:3000/', '__Host-bb', true],
+    ['http://localhost:3000', 'https://example.org/', 'bb', undefined],
+    [undefined, 'http://localhost:3000/', 'bb', undefined],
+    [undefined, 'http://example.org/', '__Host-bb', true],
+  ])('has cookies for the origin %s, whatever the request %s says', async (origin, url, name, secure) => {
+    const { server } = openSite(bins, origin === undefined ? {} : { origin })
+    const state = await server.open(new Request(url))
+    state.set('visits', 1)
+    const cookies = cookiesOf(await state.save(new Response()))
+    expect(Object.keys(cookies)).toEqual([name, 'bb.o'])
+    expect([cookies[name]?.secure, cookies['bb.o']?.secure]).toEqual([secure, secure])
+  })
+
   it('is not made on a request of another site, whose cookie may just be missing', async () => {
     const { server, store, openBrowser } = openSite(bins)
     for (const headers of [
