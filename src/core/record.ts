@@ -191,7 +191,7 @@ function applyOne(
   if (client !== undefined && op.n <= seen) return answer('dup')
   if (client !== undefined && definition.browser !== 'write') return answer('denied')
   if (op.version > definition.version || (row?.version ?? 0) > definition.version) return answer('outdated')
-  if (!startsFrom(op, row)) {
+  if (!startsFrom(op, row, options)) {
     const verdict = decide(record, op, row, definition, options)
     if (verdict !== 'ok') return answer(verdict)
   }
@@ -206,10 +206,12 @@ function applyOne(
 
 /**
  * Whether an op was made on what is there, so that nothing can be lost by it. A tombstone is something: an op that was
- * answered `conflict` must not be applied when it arrives once more, after the deletion.
+ * answered `conflict` must not be applied when it arrives once more, after the deletion. What has expired is nothing.
  */
-function startsFrom(op: Op, row: Row | undefined): boolean {
-  return row ? op.base === row.rev : op.base === null || op.base === 0
+function startsFrom(op: Op, row: Row | undefined, { now, session }: ApplyOptions): boolean {
+  if (!row) return op.base === null || op.base === 0
+  if (op.base === row.rev) return true
+  return op.base === null && row.text !== undefined && !isLive(row, now, session)
 }
 
 function decide(

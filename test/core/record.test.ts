@@ -284,10 +284,15 @@ describe('apply', () => {
       expect(only(results).state).toBe(state)
     })
 
-    it.each(rules)('what was never pulled, while there is none any more: ok, by the rule %s', (bin) => {
+    it.each(rules)('what was never pulled and is deleted: not ok, by the rule %s', (bin) => {
       const record = withBin(bin)
       const deleted = runOwn(record, [deletion(bin, { base: rowOf(record, bin).rev })]).record
-      expect(only(run(deleted, [op(bin, { base: null })]).results).state).toBe('ok')
+      const { state } = only(run(deleted, [op(bin, { base: null })]).results)
+      expect(state).toBe(bin === 'server' ? 'superseded' : 'conflict')
+    })
+
+    it.each(rules)('what was never pulled and has expired: ok, by the rule %s', (bin) => {
+      const record = withBin(bin)
       const expired = run(record, [op(bin, { base: null })], { now: START + 40 * DAY })
       expect(only(expired.results).state).toBe('ok')
     })
