@@ -32,7 +32,8 @@ const NEVER = Number.MAX_SAFE_INTEGER
  * Keeps records in SQLite, for any number of processes on one machine.
  *
  * A path opens the database with `node:sqlite`, for this user alone (0600), in WAL mode. A database that was handed in
- * is used as it is and never closed: set `PRAGMA journal_mode = WAL` and `PRAGMA busy_timeout = 5000` on it, and give
+ * is used as it is and never closed: set `PRAGMA busy_timeout = 5000` on it, and `PRAGMA journal_mode = WAL` once, where
+ * the file is created (the mode stays in the file, and SQLite does not wait there for other processes that set it). Give
  * the store a connection of its own if you keep transactions open across an `await`: its statements would join them.
  *
  * SQLite is synchronous: while another process writes, a write here waits, for 5 s at most, and so does the event loop.

@@ -4,8 +4,8 @@ import Database from 'better-sqlite3'
 import { afterAll, describe, expect, it } from 'vitest'
 import { sqliteStore } from '../../src/stores/sqlite.ts'
 import { storeSuite } from '../../src/testing/store-suite.ts'
-import { LATER, NOW, openBetterSqlite, temporaryFolders } from '../support/open-store.ts'
-import { processSuite } from '../support/store-processes.ts'
+import { createBetterSqlite, LATER, NOW, temporaryFolders } from '../support/open-store.ts'
+import { processSuite, runProcesses } from '../support/store-processes.ts'
 
 const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
 const folders = temporaryFolders()
@@ -17,6 +17,10 @@ afterAll(() => folders.remove())
 describe('sqliteStore of a path', () => {
   storeSuite(it, { open: () => sqliteStore(makePath()) })
   processSuite(it, 'node:sqlite', folders.make)
+
+  it('lets processes create one file at once, 200 times', { timeout: 60_000 }, async () => {
+    await runProcesses('node:sqlite', folders.make(), { task: 'create', key: 'key', times: 200 }, 8)
+  })
 
   it('is durable, unless it is in memory', async () => {
     expect(sqliteStore(makePath()).durable).toBe(true)
@@ -55,7 +59,7 @@ describe('sqliteStore of a path', () => {
 
 describe('sqliteStore of a better-sqlite3 database', () => {
   storeSuite(it, { open: () => sqliteStore(new Database(':memory:')) })
-  processSuite(it, 'better-sqlite3', folders.make)
+  processSuite(it, 'better-sqlite3', makeBetterSqlite)
 })
 
 describe('sqliteStore of a better-sqlite3 database with safe integers', () => {
@@ -64,7 +68,7 @@ describe('sqliteStore of a better-sqlite3 database with safe integers', () => {
 
 describe('sqliteStore of a database that was handed in', () => {
   it('leaves it open', async () => {
-    const database = openBetterSqlite(makePath())
+    const database = createBetterSqlite(makePath())
     await sqliteStore(database).close?.()
     expect(database.open).toBe(true)
     database.close()
@@ -109,6 +113,12 @@ describe('sqliteStore of a database that was handed in', () => {
     expect(() => sqliteStore(new DatabaseSync(':memory:'), { sync: 'full' })).toThrow(TypeError)
   })
 })
+
+function makeBetterSqlite(): string {
+  const folder = folders.make()
+  createBetterSqlite(join(folder, 'bins.db')).close()
+  return folder
+}
 
 function modeOf(path: string): string {
   return (statSync(path).mode & 0o777).toString(8)

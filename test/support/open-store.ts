@@ -16,12 +16,12 @@ export const LATER = Date.UTC(2036, 0, 1)
 export function openStore(kind: string, folder: string): Store {
   if (kind === 'file') return fileStore(join(folder, 'files'))
   if (kind === 'node:sqlite') return sqliteStore(join(folder, 'bins.db'))
-  if (kind === 'better-sqlite3') return sqliteStore(openBetterSqlite(join(folder, 'bins.db')))
+  if (kind === 'better-sqlite3') return sqliteStore(new Database(join(folder, 'bins.db'), { timeout: 5_000 }))
   throw new TypeError(`no store is called ${kind}`)
 }
 
-/** Opens a database as our documentation tells users to. */
-export function openBetterSqlite(path: string): Database.Database {
+/** Creates a database as our documentation tells users to; the WAL mode stays in the file. */
+export function createBetterSqlite(path: string): Database.Database {
   const database = new Database(path, { timeout: 5_000 })
   database.pragma('journal_mode = WAL')
   return database

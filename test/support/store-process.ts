@@ -2,16 +2,26 @@
  * One process on a shared store: `node store-process.ts <kind> <folder> <task> <key> <times>`.
  * Run by `store-processes.ts`.
  */
-import { writeSync } from 'node:fs'
+import { mkdirSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
 import { LATER, NOW, openStore } from './open-store.ts'
 
 const [kind = '', folder = '', task = '', key = '', times = ''] = process.argv.slice(2)
 const store = openStore(kind, folder)
 
-const tasks: Record<string, () => Promise<void>> = {
+const tasks: Record<string, (turn: number) => Promise<void>> = {
   /** Opens and closes, so that opening can be raced. */
   async open() {
     await store.read(key, { now: NOW })
+  },
+
+  /** Opens a store that no process has opened before, at the same moment as the others as far as can be. */
+  async create(turn) {
+    const fresh = join(folder, String(turn))
+    mkdirSync(fresh, { recursive: true })
+    const created = openStore(kind, fresh)
+    await created.read(key, { now: NOW })
+    await created.close?.()
   },
 
   /** Adds 1 to the number under the key. */
@@ -40,7 +50,7 @@ const tasks: Record<string, () => Promise<void>> = {
   },
 }
 
-for (let turn = 0; turn < Number(times); turn += 1) await tasks[task]?.()
+for (let turn = 0; turn < Number(times); turn += 1) await tasks[task]?.(turn)
 await store.close?.()
 
 function recordOf(version: number): string {

@@ -11,7 +11,7 @@ const KILLS = 20
 
 /** What a process does to a key. */
 export interface Task {
-  readonly task: 'open' | 'increment' | 'write' | 'delete' | 'acknowledge'
+  readonly task: 'open' | 'create' | 'increment' | 'write' | 'delete' | 'acknowledge'
   readonly key: string
   readonly times: number
   /** Whether its file operations take random pauses. */

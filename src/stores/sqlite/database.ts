@@ -30,6 +30,9 @@ export type SqliteSync = 'normal' | 'full'
 /** How long a statement waits while another process writes, in ms. */
 const BUSY_TIMEOUT_MS = 5_000
 
+/** More than processes that open a new file at once ever need. */
+const WAL_ATTEMPTS = 20
+
 /**
  * Opens a database file with `node:sqlite` for this user alone, in WAL mode: readers and the one writer do not wait
  * for each other.
@@ -48,9 +51,23 @@ export function openDatabase(path: string, sync: SqliteSync): OwnDatabase {
   if (isFile(path)) closeSync(openSync(path, 'a', 0o600))
   const database = new sqlite.DatabaseSync(path)
   database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
-  database.exec('PRAGMA journal_mode = WAL')
+  enterWalMode(database)
   database.exec(`PRAGMA synchronous = ${sync}`)
   return database
+}
+
+/**
+ * SQLite does not wait for the lock that it needs to enter WAL mode, it fails: processes that open a new file at once
+ * would fail each other. Beginning to write does wait, and by then one of them has left the mode in the file.
+ */
+function enterWalMode(database: OwnDatabase, attempts = WAL_ATTEMPTS): void {
+  try {
+    database.exec('PRAGMA journal_mode = WAL')
+  } catch (error) {
+    if (attempts === 1) throw error
+    database.exec('BEGIN IMMEDIATE; COMMIT')
+    enterWalMode(database, attempts - 1)
+  }
 }
 
 function isFile(path: string): boolean {
