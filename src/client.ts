@@ -1,3 +1,3 @@
 export { type ClientBins, type ClientOptions, openBins, type Status } from './client/client.ts'
 export type { SyncProblem } from './client/endpoint.ts'
-export type { SyncResult } from './client/sync.ts'
+export type { SyncResult } from './client/exchange.ts'

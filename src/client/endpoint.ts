@@ -1,4 +1,5 @@
 import { PROTOCOL } from '../core/wire.ts'
+import type { Page } from './page.ts'
 
 /** What keeps a sync from succeeding. */
 export type SyncProblem = 'offline' | 'unavailable' | 'auth' | 'outdated' | 'cookies-blocked'
@@ -41,33 +42,29 @@ export interface Endpoint {
    * @throws Refusal if there is no answer.
    */
   send(action: 'sync' | 'clear', body: object): Promise<Reply>
-}
-
-/** Circumstances of {@link openEndpoint}. */
-export interface EndpointOptions {
-  /** Path of the sync endpoint. */
-  readonly path: string
-  /** Sends a request. */
-  readonly fetch: typeof globalThis.fetch
-  /** Calls back after some ms; what it returns takes the call back. */
-  readonly timer: (run: () => void, ms: number) => () => void
+  /** Sends a request that outlives the page, and waits for nothing. */
+  leave(action: 'sync', body: object): void
 }
 
 /** Opens the sync endpoint. Sends nothing by itself. */
-export function openEndpoint({ path, fetch, timer }: EndpointOptions): Endpoint {
+export function openEndpoint({ fetch, timer }: Pick<Page, 'fetch' | 'timer'>, path: string): Endpoint {
+  function post(action: string, body: object, options: RequestInit): Promise<Response> {
+    return fetch(`${path}/${action}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      credentials: 'same-origin',
+      redirect: 'error',
+      ...options,
+    })
+  }
+
   return {
     async send(action, body) {
       const abort = new AbortController()
       const stop = timer(() => abort.abort(), ANSWER_MS)
       try {
-        const response = await fetch(`${path}/${action}`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(body),
-          credentials: 'same-origin',
-          redirect: 'error',
-          signal: abort.signal,
-        })
+        const response = await post(action, body, { signal: abort.signal })
         const { status, headers } = response
         return { status, retryMs: retryAfter(headers.get('retry-after')), body: parse(await response.text()) }
       } catch (cause) {
@@ -75,6 +72,10 @@ export function openEndpoint({ path, fetch, timer }: EndpointOptions): Endpoint 
       } finally {
         stop()
       }
+    },
+    leave(action, body) {
+      // Whatever becomes of it: what was not answered for is sent again.
+      post(action, body, { keepalive: true }).catch(() => {})
     },
   }
 }

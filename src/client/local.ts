@@ -2,14 +2,17 @@ import type { BinText } from '../core/data.ts'
 import type { Definition, Definitions } from '../core/definition.ts'
 import { type OnEvent, report } from '../core/event.ts'
 import type { RejectedEdit } from '../core/replica.ts'
+import { openClearance } from './clearance.ts'
 import type { Status } from './client.ts'
 import { openDeviceBins } from './device-bins.ts'
+import type { SyncResult } from './exchange.ts'
+import { openLive } from './live.ts'
+import type { Page } from './page.ts'
 import { type Edit, openReplica } from './replica.ts'
-import type { PageCookies } from './storages/cookie.ts'
 import { deviceRows } from './storages/device.ts'
 import { withFallback } from './storages/fallback.ts'
 import type { Rows } from './storages/rows.ts'
-import { type Clearance, openSync, type SyncOptions, type SyncResult } from './sync.ts'
+import { openSync } from './sync.ts'
 
 /** What this device keeps besides cookies: its own bins, and the copies of server bins. */
 export interface Local {
@@ -40,17 +43,21 @@ export interface Local {
 }
 
 /** Circumstances of {@link openLocal}. */
-export interface LocalOptions extends Pick<SyncOptions, 'fetch' | 'clock' | 'random' | 'timer' | 'onStatus'> {
+export interface LocalOptions {
+  /** The page. */
+  readonly page: Page
   /** Every bin of the application. */
   readonly definitions: Definitions
-  /** The cookies of this page. */
-  readonly cookies: PageCookies
   /** How long to wait for a first answer of the server, in ms. */
   readonly wait: number
   /** Receives what an owner may want to log. */
   readonly onEvent: OnEvent | undefined
   /** Told after each change of what bins hold. */
   readonly onChange: () => void
+  /** Told after each change of the sync's status. */
+  readonly onStatus: () => void
+  /** Told after each change of what is stored. */
+  readonly onStored: () => void
 }
 
 /** How long IndexedDB may take for one transaction, in ms, before the page goes on in memory. */
@@ -58,10 +65,12 @@ const DEADLINE_MS = 5_000
 
 /** Opens what this device keeps besides cookies. */
 export async function openLocal(options: LocalOptions): Promise<Local> {
-  const { definitions, cookies, wait, clock, timer, onEvent, onChange, onStatus } = options
+  const { page, definitions, wait, onEvent, onChange, onStatus, onStored } = options
+  const { cookies, clock, timer, newId } = page
   let failure: unknown
-  const table = deviceRows({ name: `breadbin-${definitions.cookie.prefix}`, deadlineMs: DEADLINE_MS })
-  const rows = withFallback(table, (cause) => {
+  const table =
+    page.rows ?? deviceRows({ name: `breadbin-${definitions.cookie.prefix}`, deadlineMs: DEADLINE_MS })
+  const rows = withFallback(telling(table, onStored), (cause) => {
     failure = cause
     report(onEvent, { type: 'not-kept', bin: '', cause })
     onStatus()
@@ -73,22 +82,44 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
     definitions,
     rows,
     tag: presentTag === null || presentTag === clearance.tag ? '' : presentTag,
-    clock,
-    newId,
-    session: cookies.session,
+    page,
     onChange,
   })
+  const stores = visibleStores(definitions)
   const sync = openSync({
-    ...options,
+    page,
     replica,
-    stores: visibleStores(definitions),
+    stores,
     path: definitions.path,
-    visitorTag: cookies.visitorTag,
     clearance,
+    onEvent,
+    onStatus() {
+      onStatus()
+      // The first exchange may have made the visitor.
+      if (sync.phase === 'idle') live.begin()
+    },
+  })
+  const live = openLive({
+    page,
+    path: definitions.path,
+    tag: () => (stores.length > 0 ? replica.tag : ''),
+    known: () => replica.cursors,
+    pull,
+  })
+  const stopWatching = page.watch((moment) => {
+    if (moment === 'hidden' || moment === 'left') sync.leave()
   })
   // Where there is no database at all, nothing can have been in it.
   const isFailedRead = failure !== undefined && 'indexedDB' in globalThis
-  if (visibleStores(definitions).length > 0) await start()
+  if (stores.length > 0) await start()
+
+  async function pull(cursors?: Readonly<Record<string, unknown>>): Promise<void> {
+    // What is on its way may bring what there is to know.
+    await sync.quiet()
+    const { cursors: known } = replica
+    const isNews = !cursors || Object.entries(cursors).some(([store, cursor]) => known[store] !== cursor)
+    if (isNews) await sync.now().catch(() => {})
+  }
 
   /** A first exchange, in the background or awaited. */
   async function start(): Promise<void> {
@@ -153,11 +184,14 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
     },
 
     async reload() {
+      await clearance.reload()
       await device.reload()
       await replica.reload()
     },
 
     async close() {
+      stopWatching()
+      live.close()
       sync.close()
       await device.flush()
       await replica.flush()
@@ -166,31 +200,16 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   }
 }
 
-const CLEARANCE = 'c/'
-
-async function openClearance(rows: Rows): Promise<Clearance> {
-  let { tag, isPending } = parseClearance(await rows.load(CLEARANCE))
+/** Tells of each change. */
+function telling(rows: Rows, onStored: () => void): Rows {
   return {
-    get tag() {
-      return tag
-    },
-    get isPending() {
-      return isPending
-    },
-    async set(cleared, pending) {
-      tag = cleared
-      isPending = pending
-      await rows.change(CLEARANCE, () => new Map([[CLEARANCE, { v: 1, tag, isPending }]]))
+    ...rows,
+    async change(prefix, step) {
+      const present = await rows.change(prefix, step)
+      onStored()
+      return present
     },
   }
-}
-
-function parseClearance(all: ReadonlyMap<string, unknown>): { tag: string | null; isPending: boolean } {
-  const row = all.get(CLEARANCE)
-  if (typeof row !== 'object' || row === null || !('tag' in row) || !('isPending' in row)) {
-    return { tag: null, isPending: false }
-  }
-  return { tag: typeof row.tag === 'string' ? row.tag : null, isPending: row.isPending === true }
 }
 
 function visibleBins({ names, find, others }: Definitions): Definition[] {
@@ -204,11 +223,4 @@ function visibleStores(definitions: Definitions): string[] {
 
 function reasonOf(failure: unknown): string {
   return failure instanceof Error ? failure.name + ': ' + failure.message : String(failure)
-}
-
-/** `crypto.randomUUID` is missing on insecure origins; `getRandomValues` is not. */
-function newId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) =>
-    byte.toString(16).padStart(2, '0'),
-  ).join('')
 }

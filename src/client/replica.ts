@@ -2,9 +2,21 @@ import { absorb, type Outcome } from '../core/absorb.ts'
 import type { BinText } from '../core/data.ts'
 import type { Definition, Definitions } from '../core/definition.ts'
 import { mergeTexts } from '../core/merge.ts'
-import { adopt, edit, offer, pendingOf, type RejectedEdit, type Replica, visible } from '../core/replica.ts'
+import {
+  adopt,
+  edit,
+  offer,
+  type PendingOp,
+  pendingOf,
+  type RejectedEdit,
+  type Replica,
+  visible,
+} from '../core/replica.ts'
 import type { AnswerPart, WireOp } from '../core/wire.ts'
 import { type Compute, openComputations } from './computations.ts'
+import { openLastWords } from './last-words.ts'
+import { groupByStore, type Offer, type OfferLimits } from './offer.ts'
+import type { Page } from './page.ts'
 import { openQueue } from './queue.ts'
 import { changesTo, dropped, parseReplica, REPLICAS } from './replica-rows.ts'
 import type { Rows } from './storages/rows.ts'
@@ -29,6 +41,8 @@ export interface ClientReplica {
   edit(edit: Edit): Promise<void>
   /** Names of the bins that may hold data. */
   names(): string[]
+  /** What was pulled: cursors by store. */
+  readonly cursors: Readonly<Record<string, string>>
   /** Whether a bin's store was ever pulled. */
   isPulled(definition: Definition): boolean
   /** Tag of the owner whose replica this is; empty = a visitor that the server does not know yet. */
@@ -46,7 +60,9 @@ export interface ClientReplica {
    */
   leave(before: number): Promise<void>
   /** Ops to send, by store, with the cursor to send along; written down before they are returned. */
-  offer(options: { maxOps: number; maxBytes: number }): Promise<Offer>
+  offer(options: OfferLimits): Promise<Offer>
+  /** Ops of a page that goes away, stored or not; `undefined` if there are none, or if they cannot be written down. */
+  lastOffer(options: OfferLimits): Offer | undefined
   /** Takes in a part of an answer to an offer; nothing, if it was the offer of another owner. */
   absorb(part: AnswerPart, offered: Offer): Promise<Array<{ bin: string; outcome: Outcome }>>
   /** Number of edits that are not answered for, and how long the oldest has been waiting, in ms. */
@@ -61,18 +77,6 @@ export interface ClientReplica {
   reload(): Promise<void>
 }
 
-/** What was offered to the server. */
-export interface Offer {
-  /** Tag of the owner. */
-  readonly tag: string
-  /** Id of this replica. */
-  readonly client: string
-  /** Ops by store. */
-  readonly ops: ReadonlyMap<string, WireOp[]>
-  /** Cursor by store. */
-  readonly cursors: Readonly<Record<string, string>>
-}
-
 /** Circumstances of {@link openReplica}. */
 export interface ReplicaOptions {
   /** Every bin of the application. */
@@ -81,26 +85,29 @@ export interface ReplicaOptions {
   readonly rows: Rows
   /** Tag of the owner; empty = none yet. */
   readonly tag: string
-  /** The present, in ms since the Unix epoch. */
-  readonly clock: () => number
-  /** A fresh random id. */
-  readonly newId: () => string
-  /** Id of the browser session. */
-  readonly session: () => string | undefined
+  /** The page. */
+  readonly page: Page
   /** Told after each change of what bins hold. */
   readonly onChange: () => void
 }
 
+/** How long what another page has computed waits for that page, in ms. */
+export const PATIENCE_MS = 3_000
+
 /** Opens the replica of an owner. */
 export async function openReplica(options: ReplicaOptions): Promise<ClientReplica> {
-  const { definitions, rows, clock, newId, onChange } = options
+  const { definitions, rows, page, onChange } = options
+  const { clock, newId } = page
+  const pageId = newId()
   const computations = openComputations()
   const reading = {
     newId,
-    session: options.session,
+    session: page.cookies.session,
     isOfSession: (bin: string) => definitions.knows(bin) && definitions.find(bin).maxAge === 'session',
   }
   const parse = (all: ReadonlyMap<string, unknown>, owner: string) => parseReplica(all, owner, reading)
+  const lastWords = openLastWords(page.texts, definitions.cookie.prefix, pageId)
+  await lastWords.store(rows, reading)
   const initial = await rows.load(REPLICAS)
   let { tag } = options
   const queue = openQueue<Replica>({ initial: parse(initial, tag), transact, onChange })
@@ -152,7 +159,7 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
       return queue.add({
         apply(replica) {
           const kept = compute(visible(replica.rows.get(name), clock()))
-          return edit(replica, name, { kept, at, strict, store })
+          return edit(replica, name, { kept, at, strict, store, page: pageId })
         },
         onApplied(before, { meta }) {
           computations.add(name, compute, {
@@ -166,6 +173,10 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
     names: () => [...queue.shown.rows.keys()],
 
     isPulled: ({ store }) => queue.shown.meta.cursors[store] !== undefined,
+
+    get cursors() {
+      return queue.stored.meta.cursors
+    },
 
     get tag() {
       return tag
@@ -193,7 +204,7 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
         return offered.replica
       })
       const { client, cursors } = queue.stored.meta
-      return { tag: owner, client, ops: groupByStore(ops), cursors }
+      return { tag: owner, client, ops: groupByStore(ops, definitions), cursors }
     },
 
     async absorb(part, offered) {
@@ -205,13 +216,29 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
           sentCursor: offered.cursors[part.store],
           storeOf: (bin) => (definitions.knows(bin) ? definitions.find(bin).store : undefined),
           merge,
-          recompute: computations.run,
+          recompute,
         })
         outcomes = absorbed.outcomes
         return absorbed.replica
       })
       computations.follow((bin) => queue.stored.rows.get(bin)?.op?.n)
       return outcomes
+    },
+
+    lastOffer(limits) {
+      const { shown } = queue
+      const { replica, ops } = offer(shown, sendable(shown), { now: clock(), ...limits })
+      const { client, cursors } = shown.meta
+      const words = ops.flatMap(({ bin }) => {
+        const op = replica.rows.get(bin)?.op
+        return op ? [{ tag, client, bin, op }] : []
+      })
+      if (ops.length === 0 || !lastWords.write(words)) return undefined
+      // The page may live on: then they are written down as always.
+      queue
+        .change((stored) => offer(stored, sendable(stored), { now: clock(), ...limits }).replica)
+        .then(lastWords.erase, () => {})
+      return { tag, client, ops: groupByStore(ops, definitions), cursors }
     },
 
     pending: () => pendingOf(queue.shown, sendable(queue.shown), clock()),
@@ -231,21 +258,19 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
     reload: () => queue.replaceBy(async () => parse(await rows.load(REPLICAS), tag)),
   }
 
+  /** What another page has computed, that page computes anew; unless it is gone, or does not answer. */
+  function recompute(bin: string, op: PendingOp, seen: number, theirs: BinText | undefined) {
+    const computed = computations.run(bin, { n: op.n, seen }, theirs)
+    if (computed !== undefined || op.page === pageId) return computed
+    return clock() - op.at < PATIENCE_MS ? 'elsewhere' : undefined
+  }
+
   /** Bins that this version of the program would send. Edits of others wait for the version that knows them. */
   function sendable(replica: Replica): string[] {
     return [...replica.rows.keys()].filter((bin) => {
       const definition = definitions.knows(bin) ? definitions.find(bin) : undefined
       return definition?.storage === 'server' && definition.browser === 'write'
     })
-  }
-
-  function groupByStore(ops: readonly WireOp[]): Map<string, WireOp[]> {
-    const groups = new Map<string, WireOp[]>()
-    for (const op of ops) {
-      const { store } = definitions.find(op.bin)
-      groups.set(store, [...(groups.get(store) ?? []), op])
-    }
-    return groups
   }
 
   function merge(

@@ -3,7 +3,15 @@ import { EMPTY_ROW, type Known, keptOf, type PendingOp, type Replica, type Repli
 import type { AnswerPart, WireChange, WireResult } from './wire.ts'
 
 /** What happened to an edit in an exchange. */
-export type Outcome = 'accepted' | 'merged' | 'superseded' | 'rejected' | 'waiting'
+export type Outcome =
+  | 'accepted'
+  | 'merged'
+  | 'superseded'
+  | 'rejected'
+  /** The server does not know its version yet: it waits. */
+  | 'outdated'
+  /** Only the page that made it can make it again: it waits. */
+  | 'elsewhere'
 
 /** Rules that an answer is absorbed by. */
 export interface AbsorbRules {
@@ -26,9 +34,10 @@ export interface AbsorbRules {
    */
   readonly recompute: (
     bin: string,
-    numbers: { readonly n: number; readonly seen: number },
+    op: PendingOp,
+    seen: number,
     theirs: BinText | undefined,
-  ) => BinText | null | undefined
+  ) => BinText | null | undefined | 'elsewhere'
 }
 
 /**
@@ -90,15 +99,9 @@ function settle(
       return { replica: put({ ...settled, op: { ...op, from: { rev: known.rev, ...keptOf(known.kept) } } }) }
     }
     case 'outdated':
-      return { replica: put(waiting), outcome: 'waiting' }
+      return { replica: put(waiting), outcome: 'outdated' }
     case 'conflict':
-      return resolve(
-        { ...replica, rows: new Map(replica.rows).set(result.bin, { ...settled, op }) },
-        result,
-        known,
-        own,
-        rules,
-      )
+      return resolve(replica, { ...settled, op }, result, known, own, rules)
     case 'superseded':
       if (op.n !== result.n) return { replica: put(waiting) }
       return { replica: put(settled), outcome: 'superseded' }
@@ -117,14 +120,13 @@ function settle(
 /** Decides a conflict between the waiting edit and what is kept now. */
 function resolve(
   replica: Replica,
+  row: ReplicaRow & { readonly op: PendingOp },
   { bin, seen }: WireResult,
   theirs: Known,
   own: ReadonlyArray<Pick<PendingOp, 'n' | 'kept'>>,
   rules: AbsorbRules,
 ): { replica: Replica; outcome?: Outcome } {
-  const row = replica.rows.get(bin)
-  const op = row?.op
-  if (!row || !op) return { replica }
+  const { op } = row
   const from = { rev: theirs.rev, ...keptOf(theirs.kept) }
   const put = (next: ReplicaRow, last = replica.meta.last): Replica => ({
     rows: new Map(replica.rows).set(bin, next),
@@ -138,7 +140,8 @@ function resolve(
     return { replica: put({ ...row, op: { ...op, from } }) }
   }
 
-  const recomputed = op.strict ? rules.recompute(bin, { n: op.n, seen }, theirs.kept) : undefined
+  const recomputed = op.strict ? rules.recompute(bin, op, seen, theirs.kept) : undefined
+  if (recomputed === 'elsewhere') return { replica, outcome: 'elsewhere' }
   const merged = recomputed === undefined ? rules.merge(bin, base, op.kept, theirs.kept) : recomputed
   const { op: _, ...rest } = row
   if (merged === undefined) {

@@ -26,6 +26,8 @@ export interface PendingOp {
   readonly strict: boolean
   /** Whether it may have been sent. Written down before it is. */
   readonly offered: boolean
+  /** Id of the page that made it. */
+  readonly page?: string
 }
 
 /** An edit that the server refused. */
@@ -88,7 +90,13 @@ export function visible(row: ReplicaRow | undefined, now: number): BinText | und
 export function edit(
   replica: Replica,
   bin: string,
-  { kept, at, strict, store }: { kept: BinText | undefined; at: number; strict: boolean; store: string },
+  {
+    kept,
+    at,
+    strict,
+    store,
+    page,
+  }: { kept: BinText | undefined; at: number; strict: boolean; store: string; page?: string },
 ): Replica {
   const row = replica.rows.get(bin) ?? EMPTY_ROW
   const n = Math.max(replica.meta.last + 1, at)
@@ -101,6 +109,7 @@ export function edit(
     from,
     strict: strict || (row.op?.strict ?? false),
     offered: false,
+    ...(page === undefined ? {} : { page }),
   }
   const rows = new Map(replica.rows).set(bin, { ...row, op, sent: sentWith(row) })
   return { rows, meta: { ...replica.meta, last: n } }
@@ -150,6 +159,23 @@ export function adopt(into: Replica, from: Replica): Replica {
     }
   }
   return replica
+}
+
+/**
+ * Takes in an edit that a page may have sent while it went away, stored or not. What the server has of it already is
+ * answered for once more, and does no harm.
+ */
+export function recall(replica: Replica, bin: string, left: PendingOp): Replica {
+  const row = replica.rows.get(bin) ?? EMPTY_ROW
+  const { op, sent } = row
+  const put = (next: ReplicaRow): Replica => ({
+    rows: new Map(replica.rows).set(bin, next),
+    meta: { ...replica.meta, last: Math.max(replica.meta.last, left.n) },
+  })
+  if (!op || op.n === left.n) return put({ ...row, op: { ...left, offered: true } })
+  if (sent.some(({ n }) => n === left.n)) return replica
+  const before = [...sent, { n: left.n, ...keptOf(left.kept) }].sort((a, b) => a.n - b.n)
+  return put({ ...row, sent: before.slice(-MAX_SENT) })
 }
 
 /** How many of these bins have an edit that the server has not answered for, and how long the oldest waits, in ms. */

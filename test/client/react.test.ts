@@ -4,13 +4,22 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import { type ClientBins, openBins } from '../../src/client/client.ts'
 import { defineBins } from '../../src/core/definition.ts'
+import { openTimers } from '../support/clock.ts'
 
 const Cart = z._default(z.object({ items: z.array(z.string()) }), { items: [] })
 
 const bins = defineBins({
   cookie: { schema: Cart, storage: 'cookie' },
   device: { schema: Cart, storage: 'device' },
+  server: { schema: Cart, storage: 'server', browser: 'write' },
 })
+
+const PLACES = ['cookie', 'device', 'server'] as const
+
+/** Nothing is sent: what a page shows does not wait for a server. */
+const offline = async (): Promise<Response> => {
+  throw new TypeError('there is no server')
+}
 
 let root: Root
 let state: ClientBins<typeof bins>
@@ -21,7 +30,7 @@ beforeEach(async () => {
   Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true })
   document.body.innerHTML = '<main></main>'
   root = createRoot(document.querySelector('main') ?? document.body)
-  state = await openBins(bins)
+  state = await openBins(bins, { fetch: offline, timer: openTimers().start })
   renders = 0
 })
 
@@ -31,7 +40,7 @@ afterEach(async () => {
   await state.close()
 })
 
-function Items({ name }: { name: 'cookie' | 'device' }) {
+function Items({ name }: { name: (typeof PLACES)[number] }) {
   const cart = useSyncExternalStore(
     (listener) => state.subscribe(name, listener),
     () => state.get(name),
@@ -40,7 +49,7 @@ function Items({ name }: { name: 'cookie' | 'device' }) {
   return cart.items.join(', ')
 }
 
-describe.each(['cookie', 'device'] as const)("React's useSyncExternalStore on a %s bin", (name) => {
+describe.each(PLACES)("React's useSyncExternalStore on a %s bin", (name) => {
   it('renders once as long as nothing changes', async () => {
     await act(() => root.render(createElement(Items, { name })))
     expect(document.body.textContent).toBe('')

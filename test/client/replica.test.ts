@@ -8,6 +8,7 @@ import { encode } from '../../src/core/codec.ts'
 import { type Definitions, defineBins } from '../../src/core/definition.ts'
 import type { AnswerPart } from '../../src/core/wire.ts'
 import { MINUTE, openClock } from '../support/clock.ts'
+import { fakePage } from '../support/fake-page.ts'
 
 const schema = z.string()
 
@@ -23,7 +24,8 @@ const LIMITS = { maxOps: 64, maxBytes: 100_000 }
 function setUp() {
   const clock = openClock()
   const device = { session: 'first' as string | undefined }
-  let ids = 0
+  const page = fakePage()
+  const { cookies, newId } = page
   const rows = memoryRows()
   let before = async () => {}
   const slowRows: Rows = {
@@ -39,9 +41,7 @@ function setUp() {
       definitions,
       rows: slowRows,
       tag,
-      clock,
-      newId: () => `client-${++ids}`,
-      session: () => device.session,
+      page: { ...page, clock, newId, cookies: { ...cookies, session: () => device.session } },
       onChange: () => {},
     })
 

@@ -19,8 +19,16 @@ export interface Profile {
 const present = new AsyncLocalStorage<Pick<BrowserWindow, 'document' | 'location'>>()
 
 // So several browsers fit into one process.
-for (const name of ['document', 'location'] as const) {
-  Object.defineProperty(globalThis, name, { configurable: true, get: () => present.getStore()?.[name] })
+for (const name of [
+  'document',
+  'location',
+  'navigator',
+  'BroadcastChannel',
+  'EventSource',
+  'localStorage',
+] as const) {
+  const get = () => (present.getStore() as Partial<typeof globalThis> | undefined)?.[name]
+  Object.defineProperty(globalThis, name, { configurable: true, get })
 }
 
 /**
@@ -52,6 +60,8 @@ function openWindow(browser: BrowserContext, blocksCookies: boolean): BrowserWin
   const page = browser.newPage()
   page.url = `${ORIGIN}/`
   const { window } = page.mainFrame
+  // Pages that are shown follow the server; what these do is not about that.
+  Object.defineProperty(window.document, 'visibilityState', { value: 'hidden' })
   if (blocksCookies) Object.defineProperty(window.document, 'cookie', { get: () => '', set: () => {} })
   return window
 }

@@ -3,19 +3,19 @@ import { describe, expect, it } from 'vitest'
 import { openReplica } from '../../../src/client/replica.ts'
 import { memoryRows } from '../../../src/client/storages/memory.ts'
 import { openSync } from '../../../src/client/sync.ts'
+import { fakePage } from '../../support/fake-page.ts'
 import { bins, idle, openGate } from '../../support/page-sync.ts'
 
 describe('a clear that takes long to be stored', () => {
   it('shows nothing of an answer that arrives meanwhile', async () => {
     const [answered, stored] = [openGate<Response>(), openGate<void>()]
     const shown: unknown[] = []
+    const page = fakePage({ fetch: () => answered.promise })
     const replica = await openReplica({
       definitions: bins,
       rows: memoryRows(),
       tag: 'tag',
-      clock: () => 1,
-      newId: () => 'client',
-      session: () => undefined,
+      page,
       onChange: () => shown.push(replica.find(bins.find('note'))?.text),
     })
     const cleared = { tag: null as string | null, isPending: false }
@@ -23,8 +23,9 @@ describe('a clear that takes long to be stored', () => {
       replica,
       stores: ['default'],
       path: '/bins',
-      visitorTag: () => 'tag',
+      page,
       clearance: {
+        reload: async () => {},
         get tag() {
           return cleared.tag
         },
@@ -36,10 +37,6 @@ describe('a clear that takes long to be stored', () => {
           return stored.promise
         },
       },
-      fetch: () => answered.promise,
-      clock: () => 1,
-      random: () => 0,
-      timer: () => () => {},
       onEvent: undefined,
       onStatus: () => {},
     })

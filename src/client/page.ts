@@ -1,0 +1,171 @@
+import type { Definitions } from '../core/definition.ts'
+import type { OnEvent } from '../core/event.ts'
+import { openPageCookies, type PageCookies } from './storages/cookie.ts'
+import type { Rows } from './storages/rows.ts'
+
+/**
+ * What befalls a page: its user sees it (again), does not see it any more and may never do so again, goes to another page
+ * and perhaps back some time; the browser says that there is a network, or that a cookie has changed.
+ */
+export type Moment = 'shown' | 'hidden' | 'left' | 'online' | 'cookies'
+
+/** Takes a message of another page of this browser. */
+export type OnMessage = (message: unknown) => void
+
+/** All that the client takes from the page it runs in. */
+export interface Page {
+  /** Cookies of the page. */
+  readonly cookies: PageCookies
+  /** Where rows are kept. Default: what the browser has. */
+  readonly rows?: Rows
+  /** Small texts that are kept at once; `undefined` where the browser has none. */
+  readonly texts: Storage | undefined
+  /** Sends requests. */
+  readonly fetch: typeof globalThis.fetch
+  /** Opens streams of events; `undefined` where the browser has none. */
+  readonly EventSource: typeof globalThis.EventSource | undefined
+  /** The present, in ms since the Unix epoch. */
+  readonly clock: () => number
+  /** A number from 0 to 1. */
+  readonly random: () => number
+  /** Calls back after some ms; what it returns takes the call back. */
+  readonly timer: (run: () => void, ms: number) => () => void
+  /** A fresh random id. */
+  readonly newId: () => string
+  /** Whether the user sees the page. */
+  isVisible(): boolean
+  /** Tells what befalls the page. Returns what ends that. */
+  watch(listener: (moment: Moment) => void): () => void
+  /** Opens the channel to the other pages of this browser. Messages may be lost. */
+  openChannel(listener: OnMessage): { post(message: unknown): void; close(): void }
+  /**
+   * Runs work while no other page of this browser runs work under the same name.
+   *
+   * @param until Ends the wait, and lets others in while the work goes on: no page may keep the others waiting for long.
+   */
+  lock<Result>(name: string, work: () => Promise<Result>, until?: AbortSignal): Promise<Result>
+}
+
+/** What of a page its owner may replace. */
+export interface PageOptions {
+  /** Sends requests. Default the page's `fetch`. */
+  fetch?: typeof globalThis.fetch
+  /** The present, in ms since the Unix epoch. Default `Date.now`. */
+  clock?: () => number
+  /** A number from 0 to 1. Default `Math.random`. */
+  random?: () => number
+  /** Calls back after some ms; what it returns takes the call back. Default `setTimeout`. */
+  timer?: (run: () => void, ms: number) => () => void
+}
+
+/** Opens the page that this code runs in. */
+export function openPage(
+  definitions: Definitions,
+  { fetch, clock = Date.now, random = Math.random, timer = startTimer }: PageOptions,
+  onEvent: OnEvent | undefined,
+): Page {
+  const { prefix } = definitions.cookie
+  return {
+    cookies: openPageCookies(definitions, { clock, onEvent }),
+    texts: localTexts(),
+    fetch: fetch ?? ((...request) => globalThis.fetch(...request)),
+    EventSource: browser.EventSource,
+    clock,
+    random,
+    timer,
+    newId,
+    isVisible: () => browser.document?.visibilityState !== 'hidden',
+    watch: watchPage,
+    openChannel: (listener) => openChannel(`breadbin-${prefix}`, listener),
+    lock: (name, work, until) => withLock(`breadbin:${prefix}:${name}`, work, until),
+  }
+}
+
+/** What an old browser lacks, or a page that is not secure. */
+const browser: Partial<
+  Pick<typeof globalThis, 'document' | 'navigator' | 'BroadcastChannel' | 'EventSource'>
+> & {
+  readonly cookieStore?: EventTarget
+} = globalThis
+
+function startTimer(run: () => void, ms: number): () => void {
+  const timer = setTimeout(run, ms)
+  return () => clearTimeout(timer)
+}
+
+/** `crypto.randomUUID` is missing on insecure origins; `getRandomValues` is not. */
+function newId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) =>
+    byte.toString(16).padStart(2, '0'),
+  ).join('')
+}
+
+/** A sandboxed document has no storage, and throws a SecurityError for the question. */
+function localTexts(): Storage | undefined {
+  try {
+    return browser.document && globalThis.localStorage
+  } catch {
+    return undefined
+  }
+}
+
+function watchPage(listener: (moment: Moment) => void): () => void {
+  const stops = [
+    listen(browser.document, 'visibilitychange', () =>
+      listener(browser.document?.visibilityState === 'hidden' ? 'hidden' : 'shown'),
+    ),
+    listen(globalThis, 'pageshow', () => listener('shown')),
+    listen(globalThis, 'pagehide', () => listener('left')),
+    listen(globalThis, 'online', () => listener('online')),
+    listen(browser.cookieStore, 'change', () => listener('cookies')),
+  ]
+  return () => {
+    for (const stop of stops) stop()
+  }
+}
+
+function listen(target: Partial<EventTarget> | undefined, type: string, listener: () => void): () => void {
+  target?.addEventListener?.(type, listener)
+  return () => target?.removeEventListener?.(type, listener)
+}
+
+function openChannel(name: string, listener: OnMessage): { post: OnMessage; close(): void } {
+  try {
+    const channel = browser.BroadcastChannel && new browser.BroadcastChannel(name)
+    if (channel) {
+      channel.onmessage = ({ data }) => listener(data)
+      return { post: (message) => channel.postMessage(message), close: () => channel.close() }
+    }
+  } catch {
+    // A sandboxed document shares nothing with anybody.
+  }
+  return { post() {}, close() {} }
+}
+
+async function withLock<Result>(
+  name: string,
+  work: () => Promise<Result>,
+  until?: AbortSignal,
+): Promise<Result> {
+  let begun: Promise<Result> | undefined
+  const begin = () => {
+    begun ??= work()
+    return begun
+  }
+  try {
+    await browser.navigator?.locks?.request(name, until ? { signal: until } : {}, async () => {
+      const done = begin().catch(() => {})
+      await (until ? Promise.race([done, aborted(until)]) : done)
+    })
+  } catch {
+    // Nobody waits any more; or a sandboxed document, which gets no lock, and shares nothing with anybody.
+  }
+  return begin()
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
