@@ -17,6 +17,7 @@ const CLEARANCE = 'c/'
 /** Opens what this device remembers of a `clear`. */
 export async function openClearance(rows: Rows): Promise<Clearance> {
   let { tag, isPending } = parse(await rows.load(CLEARANCE))
+  let writing: Promise<unknown> = Promise.resolve()
   return {
     get tag() {
       return tag
@@ -27,12 +28,16 @@ export async function openClearance(rows: Rows): Promise<Clearance> {
     async set(cleared, pending) {
       tag = cleared
       isPending = pending
-      await rows.change(CLEARANCE, () => new Map([[CLEARANCE, { v: 1, tag, isPending }]]))
+      const written = rows.change(CLEARANCE, () => new Map([[CLEARANCE, { v: 1, tag, isPending }]]))
+      writing = written
+      await written
     },
     async reload() {
+      const known = writing
+      await known.catch(() => {})
       const present = parse(await rows.load(CLEARANCE))
-      tag = present.tag
-      isPending = present.isPending
+      // What this page has written meanwhile is newer.
+      if (writing === known) ({ tag, isPending } = present)
     },
   }
 }

@@ -26,7 +26,10 @@ export interface Status {
   /** How long the oldest of them has been waiting, in ms. */
   readonly oldestPendingMs: number
   /** Where device bins and the copies of server bins are kept; `memory`: only as long as the page lives. */
-  readonly storage: { readonly kind: 'indexeddb' | 'memory' | 'none'; readonly reason?: string }
+  readonly storage: {
+    readonly kind: 'indexeddb' | 'localstorage' | 'memory' | 'none'
+    readonly reason?: string
+  }
   /** When the last exchange succeeded, in ms since the Unix epoch. */
   readonly lastSyncedAt: number | undefined
   /** What keeps the sync, or the browser's cookies, from working. */

@@ -1,17 +1,16 @@
 import type { BinText } from '../core/data.ts'
 import type { Definition, Definitions } from '../core/definition.ts'
-import { type OnEvent, report } from '../core/event.ts'
+import type { OnEvent } from '../core/event.ts'
 import type { RejectedEdit } from '../core/replica.ts'
 import { openClearance } from './clearance.ts'
 import type { Status } from './client.ts'
 import { openDeviceBins } from './device-bins.ts'
 import type { SyncResult } from './exchange.ts'
+import { openKeptRows } from './kept-rows.ts'
 import { openLive } from './live.ts'
 import type { Page } from './page.ts'
 import { type Edit, openReplica } from './replica.ts'
-import { deviceRows } from './storages/device.ts'
-import { withFallback } from './storages/fallback.ts'
-import type { Rows } from './storages/rows.ts'
+import { readingOf } from './replica-rows.ts'
 import { openSync } from './sync.ts'
 
 /** What this device keeps besides cookies: its own bins, and the copies of server bins. */
@@ -60,20 +59,27 @@ export interface LocalOptions {
   readonly onStored: () => void
 }
 
-/** How long IndexedDB may take for one transaction, in ms, before the page goes on in memory. */
-const DEADLINE_MS = 5_000
+/** How often a page looks whether IndexedDB works again, in ms. */
+const RECOVERY_MS = 60_000
 
 /** Opens what this device keeps besides cookies. */
 export async function openLocal(options: LocalOptions): Promise<Local> {
   const { page, definitions, wait, onEvent, onChange, onStatus, onStored } = options
   const { cookies, clock, timer, newId } = page
-  let failure: unknown
-  const table =
-    page.rows ?? deviceRows({ name: `breadbin-${definitions.cookie.prefix}`, deadlineMs: DEADLINE_MS })
-  const rows = withFallback(telling(table, onStored), (cause) => {
-    failure = cause
-    report(onEvent, { type: 'not-kept', bin: '', cause })
-    onStatus()
+  const reading = readingOf(page, definitions)
+  // Where there is no database at all, nothing can be in it, now or later.
+  const hasDatabase = page.rows !== undefined || 'indexedDB' in globalThis
+  let stopRecovering = () => {}
+  const rows = await openKeptRows({
+    page,
+    definitions,
+    reading,
+    onEvent,
+    onStored,
+    onMoved() {
+      recoverLater()
+      onStatus()
+    },
   })
   const clearance = await openClearance(rows)
   const device = await openDeviceBins({ rows, clock, session: cookies.session, onChange })
@@ -81,6 +87,7 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   const replica = await openReplica({
     definitions,
     rows,
+    reading,
     tag: presentTag === null || presentTag === clearance.tag ? '' : presentTag,
     page,
     onChange,
@@ -108,10 +115,28 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   })
   const stopWatching = page.watch((moment) => {
     if (moment === 'hidden' || moment === 'left') sync.leave()
+    if (moment === 'shown') void recover()
   })
-  // Where there is no database at all, nothing can have been in it.
-  const isFailedRead = failure !== undefined && 'indexedDB' in globalThis
+  const isFailedRead = rows.storage.kind !== 'indexeddb' && hasDatabase
   if (stores.length > 0) await start()
+
+  function recoverLater(): void {
+    stopRecovering()
+    if (hasDatabase) stopRecovering = timer(() => void recover(), RECOVERY_MS)
+  }
+
+  /** What waits to be sent goes first: in IndexedDB, it would be the edit of another replica. */
+  async function recover(): Promise<void> {
+    stopRecovering()
+    if (replica.pending().count === 0 && (await rows.recover())) await reload()
+    else if (rows.storage.kind !== 'indexeddb') recoverLater()
+  }
+
+  async function reload(): Promise<void> {
+    await clearance.reload()
+    await device.reload()
+    await replica.reload()
+  }
 
   async function pull(cursors?: Readonly<Record<string, unknown>>): Promise<void> {
     // What is on its way may bring what there is to know.
@@ -176,38 +201,22 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
         phase: sync.phase,
         pending: count,
         oldestPendingMs: oldestMs,
-        storage:
-          failure === undefined ? { kind: 'indexeddb' } : { kind: 'memory', reason: reasonOf(failure) },
+        storage: rows.storage,
         lastSyncedAt: sync.lastSyncedAt,
         problem: sync.problem,
       }
     },
 
-    async reload() {
-      await clearance.reload()
-      await device.reload()
-      await replica.reload()
-    },
+    reload,
 
     async close() {
       stopWatching()
+      stopRecovering()
       live.close()
       sync.close()
       await device.flush()
       await replica.flush()
       rows.close()
-    },
-  }
-}
-
-/** Tells of each change. */
-function telling(rows: Rows, onStored: () => void): Rows {
-  return {
-    ...rows,
-    async change(prefix, step) {
-      const present = await rows.change(prefix, step)
-      onStored()
-      return present
     },
   }
 }
@@ -219,8 +228,4 @@ function visibleBins({ names, find, others }: Definitions): Definition[] {
 
 function visibleStores(definitions: Definitions): string[] {
   return [...new Set(visibleBins(definitions).map(({ store }) => store))]
-}
-
-function reasonOf(failure: unknown): string {
-  return failure instanceof Error ? failure.name + ': ' + failure.message : String(failure)
 }

@@ -1,10 +1,14 @@
+import type { Definitions } from '../core/definition.ts'
 import type { Replica, ReplicaMeta, ReplicaRow } from '../core/replica.ts'
+import type { Page } from './page.ts'
 
 /**
  * What the keys of all replicas begin with. An owner's meta row is at `s/<tag>/`, a bin's row at `s/<tag>/<bin>`; no tag
  * has a slash, and `new` is too short for one: it stands for the visitor that the server does not know yet.
  */
 export const REPLICAS = 's/'
+
+const NOBODY = 'new'
 
 /** What is needed to read rows. */
 export interface ReplicaReading {
@@ -14,6 +18,15 @@ export interface ReplicaReading {
   readonly session: () => string | undefined
   /** Whether a bin's data ends with the browser session. */
   readonly isOfSession: (bin: string) => boolean
+}
+
+/** What a page needs to read rows. */
+export function readingOf({ newId, cookies }: Page, { knows, find }: Definitions): ReplicaReading {
+  return {
+    newId,
+    session: cookies.session,
+    isOfSession: (bin) => knows(bin) && find(bin).maxAge === 'session',
+  }
 }
 
 /** Reads the replica of an owner. Rows of another version of the code are left out. */
@@ -28,7 +41,7 @@ export function parseReplica(
   const isSameSession = isMeta(meta) && meta.session === session
   const rows = new Map<string, ReplicaRow>()
   for (const [key, row] of all) {
-    if (!key.startsWith(prefix) || key === prefix || !isRow(row)) continue
+    if (!key.startsWith(prefix) || key === prefix || !isReplicaRow(row)) continue
     const bin = key.slice(prefix.length)
     if (isSameSession || !isOfSession(bin)) rows.set(bin, row)
   }
@@ -55,15 +68,33 @@ export function changesTo(
 
 /** The rows to delete so that nothing is left of an owner. */
 export function dropped(all: ReadonlyMap<string, unknown>, tag: string): Map<string, unknown> {
-  const ours = [...all].filter(([key, row]) => key.startsWith(prefixOf(tag)) && (isRow(row) || isMeta(row)))
+  const ours = [...all].filter(
+    ([key, row]) => key.startsWith(prefixOf(tag)) && (isReplicaRow(row) || isMeta(row)),
+  )
   return new Map(ours.map(([key]) => [key, undefined]))
 }
 
-function prefixOf(tag: string): string {
-  return `${REPLICAS}${tag === '' ? 'new' : tag}/`
+/** Whose replicas there are. */
+export function tagsIn(all: Iterable<readonly [key: string, ...rest: unknown[]]>): Set<string> {
+  const keys = [...all].map(([key]) => key).filter((key) => key.startsWith(REPLICAS))
+  return new Set(keys.map((key) => toTag(key.slice(REPLICAS.length, key.indexOf('/', REPLICAS.length)))))
 }
 
-function isRow(value: unknown): value is ReplicaRow {
+/** Whether a key is that of a meta row. */
+export function isMetaKey(key: string): boolean {
+  return key.startsWith(REPLICAS) && key.indexOf('/', REPLICAS.length) === key.length - 1
+}
+
+function prefixOf(tag: string): string {
+  return `${REPLICAS}${tag === '' ? NOBODY : tag}/`
+}
+
+function toTag(part: string): string {
+  return part === NOBODY ? '' : part
+}
+
+/** Whether this version of the code can read the row. */
+export function isReplicaRow(value: unknown): value is ReplicaRow {
   return isObject(value) && value.v === 1 && Array.isArray(value.sent)
 }
 

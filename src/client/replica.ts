@@ -18,7 +18,7 @@ import { openLastWords } from './last-words.ts'
 import { groupByStore, type Offer, type OfferLimits } from './offer.ts'
 import type { Page } from './page.ts'
 import { openQueue } from './queue.ts'
-import { changesTo, dropped, parseReplica, REPLICAS } from './replica-rows.ts'
+import { changesTo, dropped, parseReplica, REPLICAS, type ReplicaReading } from './replica-rows.ts'
 import type { Rows } from './storages/rows.ts'
 
 /** One edit of a server bin. */
@@ -83,6 +83,8 @@ export interface ReplicaOptions {
   readonly definitions: Definitions
   /** Where the rows are. */
   readonly rows: Rows
+  /** What is needed to read rows. */
+  readonly reading: ReplicaReading
   /** Tag of the owner; empty = none yet. */
   readonly tag: string
   /** The page. */
@@ -96,15 +98,10 @@ export const PATIENCE_MS = 3_000
 
 /** Opens the replica of an owner. */
 export async function openReplica(options: ReplicaOptions): Promise<ClientReplica> {
-  const { definitions, rows, page, onChange } = options
+  const { definitions, rows, reading, page, onChange } = options
   const { clock, newId } = page
   const pageId = newId()
   const computations = openComputations()
-  const reading = {
-    newId,
-    session: page.cookies.session,
-    isOfSession: (bin: string) => definitions.knows(bin) && definitions.find(bin).maxAge === 'session',
-  }
   const parse = (all: ReadonlyMap<string, unknown>, owner: string) => parseReplica(all, owner, reading)
   const lastWords = openLastWords(page.texts, definitions.cookie.prefix, pageId)
   await lastWords.store(rows, reading)

@@ -141,8 +141,12 @@ export function offer(
   return { replica: { ...replica, rows }, ops }
 }
 
-/** Moves the unsent edits of one owner's replica on top of another's: nothing of the latter was pulled for them. */
-export function adopt(into: Replica, from: Replica): Replica {
+/**
+ * Moves the unsent edits of one replica on top of another.
+ *
+ * @param options.keepsBase Whether both are of the same owner. Default: nothing of the latter's was pulled for the edits.
+ */
+export function adopt(into: Replica, from: Replica, { keepsBase = false } = {}): Replica {
   let replica = into
   const ops = [...from.rows]
     .filter(([, row]) => row.op)
@@ -152,7 +156,7 @@ export function adopt(into: Replica, from: Replica): Replica {
     const row = replica.rows.get(bin) ?? EMPTY_ROW
     if (row.op && row.op.at > op.at) continue
     const n = Math.max(replica.meta.last + 1, op.n)
-    const moved: PendingOp = { ...op, n, from: null, offered: false }
+    const moved: PendingOp = { ...op, n, from: keepsBase ? op.from : null, offered: false }
     replica = {
       rows: new Map(replica.rows).set(bin, { ...row, op: moved, sent: sentWith(row) }),
       meta: { ...replica.meta, last: n },

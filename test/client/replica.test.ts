@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import { type ClientReplica, openReplica } from '../../src/client/replica.ts'
+import { readingOf } from '../../src/client/replica-rows.ts'
 import { memoryRows } from '../../src/client/storages/memory.ts'
 import type { Rows } from '../../src/client/storages/rows.ts'
 import { encode } from '../../src/core/codec.ts'
@@ -36,14 +37,17 @@ function setUp() {
     },
   }
 
-  const open = (tag = 'tag', definitions: Definitions = bins) =>
-    openReplica({
+  const open = (tag = 'tag', definitions: Definitions = bins) => {
+    const own = { ...page, clock, newId, cookies: { ...cookies, session: () => device.session } }
+    return openReplica({
       definitions,
+      reading: readingOf(own, definitions),
       rows: slowRows,
       tag,
-      page: { ...page, clock, newId, cookies: { ...cookies, session: () => device.session } },
+      page: own,
       onChange: () => {},
     })
+  }
 
   /** Makes something happen while the next transaction is about to begin. */
   function beforeNextChange(happen: () => void): void {

@@ -19,14 +19,7 @@ export interface Profile {
 const present = new AsyncLocalStorage<Pick<BrowserWindow, 'document' | 'location'>>()
 
 // So several browsers fit into one process.
-for (const name of [
-  'document',
-  'location',
-  'navigator',
-  'BroadcastChannel',
-  'EventSource',
-  'localStorage',
-] as const) {
+for (const name of ['document', 'location', 'navigator', 'BroadcastChannel', 'EventSource'] as const) {
   const get = () => (present.getStore() as Partial<typeof globalThis> | undefined)?.[name]
   Object.defineProperty(globalThis, name, { configurable: true, get })
 }

@@ -108,8 +108,8 @@ function openDatabase(name: string): Promise<IDBDatabase> {
 }
 
 /** All keys that begin with a prefix, whatever follows; every prefix ends with a slash, and `0` comes next to it. */
-function rangeOf(prefix: string): IDBKeyRange {
-  return IDBKeyRange.bound(prefix, `${prefix.slice(0, -1)}0`, false, true)
+function rangeOf(prefix: string): IDBKeyRange | undefined {
+  return prefix === '' ? undefined : IDBKeyRange.bound(prefix, `${prefix.slice(0, -1)}0`, false, true)
 }
 
 function toMap(keys: readonly IDBValidKey[], values: readonly unknown[]): Map<string, unknown> {

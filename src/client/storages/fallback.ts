@@ -1,41 +1,108 @@
-import { memoryRows } from './memory.ts'
 import type { Rows } from './rows.ts'
 
-/**
- * Keeps rows in a table for as long as it works, and in this page's memory from the first failure on: nothing that was
- * read or written before is lost to the page.
- *
- * @param onFailure Told once why.
- */
-export function withFallback(table: Rows, onFailure: (cause: unknown) => void): Rows {
-  const seen = new Map<string, unknown>()
-  let rows = table
+/** Where rows are kept at present. */
+export interface RowsPlace {
+  /** What browsers call it; `memory`: as long as the page lives. */
+  readonly kind: 'indexeddb' | 'localstorage' | 'memory'
+  /** The rows there. */
+  readonly rows: Rows
+}
 
-  function note(prefix: string, present: Map<string, unknown>): Map<string, unknown> {
-    for (const key of seen.keys()) if (key.startsWith(prefix) && !present.has(key)) seen.delete(key)
-    for (const [key, value] of present) seen.set(key, value)
-    return present
+/** Rows that are kept elsewhere while their place does not work. */
+export interface FallbackRows extends Rows {
+  /** Where they are kept, and why not in the first place. */
+  readonly place: { readonly kind: RowsPlace['kind']; readonly cause?: unknown }
+  /**
+   * Goes back to the first place, if it works again.
+   *
+   * @param bringBack Moves the rows there; what was there when it failed comes along.
+   */
+  recover(
+    bringBack: (
+      first: Rows,
+      kept: Map<string, unknown>,
+      before: ReadonlyMap<string, unknown>,
+    ) => Promise<void>,
+  ): Promise<void>
+}
+
+/**
+ * Keeps rows in the first of several places for as long as it works, and in the next one from a failure on: nothing that
+ * was read or written before is lost to the page. The last one must not fail.
+ *
+ * @param carries Whether a row goes along to the next place.
+ * @param onChange Told of each change of place, with the failure.
+ */
+export function withFallback(
+  places: readonly [RowsPlace, ...RowsPlace[]],
+  { carries, onChange }: { carries: (key: string) => boolean; onChange: (cause?: unknown) => void },
+): FallbackRows {
+  const seen = new Map<string, unknown>()
+  let before = new Map<string, unknown>()
+  let index = 0
+  let failure: unknown
+  let recovering = Promise.resolve()
+  const present = () => places[index] ?? places[0]
+
+  function note(prefix: string, rows: Map<string, unknown>): Map<string, unknown> {
+    for (const key of seen.keys()) if (key.startsWith(prefix) && !rows.has(key)) seen.delete(key)
+    for (const [key, value] of rows) seen.set(key, value)
+    return rows
   }
 
-  async function attempt(prefix: string, work: (rows: Rows) => Promise<Map<string, unknown>>) {
-    const used = rows
+  async function attempt(
+    prefix: string,
+    work: (rows: Rows) => Promise<Map<string, unknown>>,
+  ): Promise<Map<string, unknown>> {
+    await recovering
+    const place = present()
     try {
-      return note(prefix, await work(used))
+      return note(prefix, await work(place.rows))
     } catch (cause) {
-      if (rows === table) {
-        // A key that ends there is a replica's meta row. What memory holds must not go on under the same client id:
-        // its op numbers are not durable any more.
-        rows = memoryRows([...seen].filter(([key]) => !/^s\/[^/]*\/$/.test(key)))
-        table.close()
-        onFailure(cause)
+      // Of several calls at a time, the first that fails goes on to the next place.
+      if (place === present()) {
+        if (index === places.length - 1) throw cause
+        recovering = moveOn(cause)
       }
-      return note(prefix, await work(rows))
+      return attempt(prefix, work)
     }
   }
 
+  async function moveOn(cause: unknown): Promise<void> {
+    if (index === 0) before = new Map(seen)
+    failure = cause
+    present().rows.close()
+    index += 1
+    try {
+      await present().rows.change('', () => new Map([...seen].filter(([key]) => carries(key))))
+      onChange(cause)
+    } catch (next) {
+      if (index < places.length - 1) await moveOn(next)
+    }
+  }
+
+  async function moveBack(bringBack: Parameters<FallbackRows['recover']>[0]): Promise<void> {
+    const { rows } = present()
+    await bringBack(places[0].rows, await rows.load(''), before)
+    await rows.change('', (all) => new Map([...all.keys()].map((key) => [key, undefined])))
+    index = 0
+    failure = undefined
+    seen.clear()
+  }
+
   return {
-    load: (prefix) => attempt(prefix, (used) => used.load(prefix)),
-    change: (prefix, step) => attempt(prefix, (used) => used.change(prefix, step)),
-    close: () => rows.close(),
+    get place() {
+      return { kind: present().kind, ...(index > 0 ? { cause: failure } : {}) }
+    },
+    load: (prefix) => attempt(prefix, (rows) => rows.load(prefix)),
+    change: (prefix, step) => attempt(prefix, (rows) => rows.change(prefix, step)),
+    async recover(bringBack) {
+      await recovering
+      if (index === 0) return
+      recovering = moveBack(bringBack).catch(() => {})
+      await recovering
+      if (index === 0) onChange()
+    },
+    close: () => present().rows.close(),
   }
 }

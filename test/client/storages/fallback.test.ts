@@ -1,6 +1,7 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
-import { withFallback } from '../../../src/client/storages/fallback.ts'
+import { isMetaKey } from '../../../src/client/replica-rows.ts'
+import { type FallbackRows, withFallback } from '../../../src/client/storages/fallback.ts'
 import { memoryRows } from '../../../src/client/storages/memory.ts'
 import type { Rows } from '../../../src/client/storages/rows.ts'
 
@@ -28,6 +29,17 @@ function faultyRows(
   }
 }
 
+/** IndexedDB that may fail, and memory behind it. */
+function openRows(table: Rows, onChange: (cause?: unknown) => void = () => {}): FallbackRows {
+  return withFallback(
+    [
+      { kind: 'indexeddb', rows: table },
+      { kind: 'memory', rows: memoryRows() },
+    ],
+    { carries: (key) => !isMetaKey(key), onChange },
+  )
+}
+
 const put = (key: string, value: unknown) => () => new Map([[key, value]])
 
 /** What a page does with its rows. */
@@ -48,7 +60,7 @@ describe('rows with a fall-back', () => {
       for (let failOn = 2; failOn <= 5; failOn += 1) {
         const failures: unknown[] = []
         const table = faultyRows(memoryRows([['d/old', 0]]), failOn, lost)
-        const rows = withFallback(table, (cause) => failures.push(cause))
+        const rows = openRows(table, (cause) => failures.push(cause))
         expect(await scenario(rows), `call ${failOn}`).toEqual(expected)
         expect(failures).toHaveLength(1)
         expect(table.isClosed).toBe(true)
@@ -58,14 +70,14 @@ describe('rows with a fall-back', () => {
 
   it('begin empty where nothing can be read at all', async () => {
     const failures: unknown[] = []
-    const rows = withFallback(faultyRows(memoryRows([['d/old', 0]]), 1), (cause) => failures.push(cause))
+    const rows = openRows(faultyRows(memoryRows([['d/old', 0]]), 1), (cause) => failures.push(cause))
     expect([...(await rows.load('d/'))]).toEqual([])
     expect(failures).toEqual([new Error('blocked')])
   })
 
   it('stay in memory once a call has failed', async () => {
     const inner = memoryRows()
-    const rows = withFallback(faultyRows(inner, 2), () => {})
+    const rows = openRows(faultyRows(inner, 2))
     await rows.change('d/', put('d/a', 1))
     await rows.change('d/', put('d/b', 2))
     await rows.change('d/', put('d/c', 3))
@@ -75,14 +87,14 @@ describe('rows with a fall-back', () => {
 
   it('tell once that two calls at a time have failed', async () => {
     const failures: unknown[] = []
-    const rows = withFallback(faultyRows(memoryRows(), 1), (cause) => failures.push(cause))
+    const rows = openRows(faultyRows(memoryRows(), 1), (cause) => failures.push(cause))
     await Promise.all([rows.change('d/', put('d/a', 1)), rows.change('d/', put('d/b', 2))])
     expect(failures).toHaveLength(1)
     expect([...(await rows.load('d/')).keys()].sort()).toEqual(['d/a', 'd/b'])
   })
 
   it('do not go on under the same client id: the op numbers are not durable any more', async () => {
-    const rows = withFallback(faultyRows(memoryRows(), 2), () => {})
+    const rows = openRows(faultyRows(memoryRows(), 2))
     const meta = { v: 1, client: 'durable' }
     await rows.change(
       's/',

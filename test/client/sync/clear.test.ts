@@ -1,6 +1,7 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
 import { openReplica } from '../../../src/client/replica.ts'
+import { readingOf } from '../../../src/client/replica-rows.ts'
 import { memoryRows } from '../../../src/client/storages/memory.ts'
 import { openSync } from '../../../src/client/sync.ts'
 import { fakePage } from '../../support/fake-page.ts'
@@ -13,6 +14,7 @@ describe('a clear that takes long to be stored', () => {
     const page = fakePage({ fetch: () => answered.promise })
     const replica = await openReplica({
       definitions: bins,
+      reading: readingOf(page, bins),
       rows: memoryRows(),
       tag: 'tag',
       page,
