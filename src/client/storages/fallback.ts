@@ -41,7 +41,9 @@ export function withFallback(
   let before = new Map<string, unknown>()
   let index = 0
   let failure: unknown
+  let moving = Promise.resolve()
   let recovering = Promise.resolve()
+  const running = new Set<Promise<unknown>>()
   const present = () => places[index] ?? places[0]
 
   function note(prefix: string, rows: Map<string, unknown>): Map<string, unknown> {
@@ -54,7 +56,7 @@ export function withFallback(
     prefix: string,
     work: (rows: Rows) => Promise<Map<string, unknown>>,
   ): Promise<Map<string, unknown>> {
-    await recovering
+    await moving
     const place = present()
     try {
       return note(prefix, await work(place.rows))
@@ -62,9 +64,21 @@ export function withFallback(
       // Of several calls at a time, the first that fails goes on to the next place.
       if (place === present()) {
         if (index === places.length - 1) throw cause
-        recovering = moveOn(cause)
+        moving = moveOn(cause)
       }
       return attempt(prefix, work)
+    }
+  }
+
+  /** Nothing is read or written while the rows go back. */
+  async function call(...what: Parameters<typeof attempt>): Promise<Map<string, unknown>> {
+    await recovering
+    const answer = attempt(...what)
+    running.add(answer)
+    try {
+      return await answer
+    } finally {
+      running.delete(answer)
     }
   }
 
@@ -82,26 +96,28 @@ export function withFallback(
   }
 
   async function moveBack(bringBack: Parameters<FallbackRows['recover']>[0]): Promise<void> {
+    if (index === 0) return
     const { rows } = present()
     await bringBack(places[0].rows, await rows.load(''), before)
     await rows.change('', (all) => new Map([...all.keys()].map((key) => [key, undefined])))
     index = 0
     failure = undefined
     seen.clear()
+    onChange()
   }
 
   return {
     get place() {
       return { kind: present().kind, ...(index > 0 ? { cause: failure } : {}) }
     },
-    load: (prefix) => attempt(prefix, (rows) => rows.load(prefix)),
-    change: (prefix, step) => attempt(prefix, (rows) => rows.change(prefix, step)),
+    load: (prefix) => call(prefix, (rows) => rows.load(prefix)),
+    change: (prefix, step) => call(prefix, (rows) => rows.change(prefix, step)),
     async recover(bringBack) {
+      recovering = recovering
+        .then(() => Promise.allSettled(running))
+        .then(() => moveBack(bringBack))
+        .catch(() => {})
       await recovering
-      if (index === 0) return
-      recovering = moveBack(bringBack).catch(() => {})
-      await recovering
-      if (index === 0) onChange()
     },
     close: () => present().rows.close(),
   }

@@ -107,3 +107,79 @@ describe('rows with a fall-back', () => {
     expect([...(await rows.load('s/')).keys()]).toEqual(['s/tag/bin'])
   })
 })
+
+describe('rows that come back', () => {
+  const bringAll = async (first: Rows, kept: Map<string, unknown>) => {
+    await first.change('', () => kept)
+  }
+
+  /** A table that fails while it is told to. */
+  function failingRows(inner: Rows): Rows & { isBroken: boolean } {
+    const check = () => {
+      if (table.isBroken) throw new Error('broken')
+    }
+    const table = {
+      isBroken: false,
+      async load(prefix: string) {
+        check()
+        return inner.load(prefix)
+      },
+      async change(...call: Parameters<Rows['change']>) {
+        check()
+        return inner.change(...call)
+      },
+      close() {},
+    }
+    return table
+  }
+
+  it('are where they belong, with what was written meanwhile', async () => {
+    const inner = memoryRows([['d/old', 0]])
+    const table = failingRows(inner)
+    const rows = openRows(table)
+    await rows.load('d/')
+    table.isBroken = true
+    await rows.change('d/', put('d/new', 1))
+    expect(rows.place).toEqual({ kind: 'memory', cause: new Error('broken') })
+    await rows.recover(bringAll)
+    expect(rows.place.kind).toBe('memory')
+    table.isBroken = false
+    await rows.recover(bringAll)
+    expect(rows.place).toEqual({ kind: 'indexeddb' })
+    expect([...(await inner.load('d/'))]).toEqual([
+      ['d/old', 0],
+      ['d/new', 1],
+    ])
+  })
+
+  it('take along what is written while they move', async () => {
+    const inner = memoryRows()
+    const table = failingRows(inner)
+    const rows = openRows(table)
+    table.isBroken = true
+    await rows.change('d/', put('d/a', 1))
+    table.isBroken = false
+    const moving = rows.recover(bringAll)
+    await Promise.all([moving, rows.change('d/', put('d/b', 2))])
+    expect([...(await inner.load('d/')).keys()]).toEqual(['d/a', 'd/b'])
+  })
+
+  it('go from place to place until one works', async () => {
+    const changes: unknown[] = []
+    const broken = failingRows(memoryRows())
+    broken.isBroken = true
+    const full = failingRows(memoryRows())
+    full.isBroken = true
+    const rows = withFallback(
+      [
+        { kind: 'indexeddb', rows: broken },
+        { kind: 'localstorage', rows: full },
+        { kind: 'memory', rows: memoryRows() },
+      ],
+      { carries: () => true, onChange: (cause) => changes.push(cause) },
+    )
+    expect([...(await rows.change('d/', put('d/a', 1)))]).toEqual([['d/a', 1]])
+    expect(rows.place.kind).toBe('memory')
+    expect(changes).toHaveLength(1)
+  })
+})
