@@ -104,6 +104,7 @@ export function openLive({ page, path, tag, known, pull }: LiveOptions): Live {
     for (let failures = 0; !signal.aborted; ) {
       const isStreaming = page.EventSource !== undefined && failures % 3 < 2
       const { isHeard, isOver, retryMs } = await (isStreaming ? stream(signal) : poll(signal))
+      if (signal.aborted) return
       if (isOver) {
         isOverFor = tag()
         return
