@@ -38,7 +38,7 @@ const routes = {
       // Reading is synchronous: nobody else's events get in between.
       events = []
       const read = Object.fromEntries(bins.names.map((name) => [name, state.get(name)]))
-      return Response.json({ read, events })
+      return Response.json({ read, kept: state.names(), events })
     }),
 
   // The forms of the page. With JavaScript, the page does all but the last itself, whether this server runs or not.

@@ -200,13 +200,18 @@ if (chromium) {
     it('counts page views on the server only', async () => {
       await visit()
       await shows('#seen .number', '0')
+      await showsFacts('seen', { kept: 'nothing yet' })
       await press('One Baguette more')
       await isSynced()
       await visit()
       await visit()
 
       await shows('#seen .number', '2')
-      await showsFacts('seen', { page: 'nothing: not for browsers', server: '2' })
+      await showsFacts('seen', {
+        page: 'nothing: not for browsers',
+        server: '2',
+        kept: 'the server’s store · 10 bytes',
+      })
     })
 
     it('keeps everything over a restart of the server', async () => {
@@ -230,21 +235,29 @@ if (chromium) {
       await showsFacts('cart', { page: '{"sourdough":2}', server: '{"sourdough":2}' })
       await showsFacts('draft', { page: '"For Sunday"' })
       await showsFacts('plan', { page: '"plus"', server: '"plus"' })
+      await showsFacts('seen', { server: '1' })
     })
 
     it('works while the server is stopped, and catches up when it is back', async () => {
       await press('One Rye loaf more')
+      await page.click('#plan .main')
       await isSynced()
+      await showsFacts('plan', { server: '"plus"' })
       await demo.stop()
 
       await press('One Rye loaf more')
       await press('One Baguette more', 2)
       await page.click('[name="theme"][value="dark"]')
+      await page.focus('[name="region"][value="pl-PL"]')
+      await page.keyboard.press('Enter')
+      await page.type('#note', 'Written while you were out')
+      await shows('#greeting', 'Witamy w chlebaku')
       await shows('[data-pieces="rye"]', '2')
       await shows('[data-status="pending"]', '1')
       await shows('[data-status="problem"]', 'offline')
       await shows('#summary', 'The server does not answer. Your edits are safe here, and wait.')
       await showsFacts('theme', { page: '"dark"', server: 'no answer' })
+      await showsFacts('draft', { kept: /^IndexedDB/ })
       await demo.start()
 
       await isSynced()
@@ -256,6 +269,11 @@ if (chromium) {
       const html = await htmlOf(await visit())
       expect(html).toContain('<output data-pieces="baguette">2</output>')
       expect(html).toContain('data-theme="dark"')
+      expect(html).toContain('Witamy w chlebaku')
+      expect(html).toContain('<dd data-fact="server">&#34;plus&#34;</dd>')
+      await showsFacts('draft', { page: '"Written while you were out"' })
+      await showsFacts('plan', { page: '"plus"', server: '"plus"' })
+      await showsFacts('seen', { server: '1' })
       expect(complaints.filter((text) => !/net::ERR_(CONNECTION|EMPTY)/.test(text))).toEqual([])
       complaints = []
     })

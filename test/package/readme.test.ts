@@ -24,6 +24,16 @@ describe('the code in the documents', () => {
   })
 })
 
+describe('docs/errors.md', () => {
+  it('tells what to do about each code, and about no other', () => {
+    const codes = (path: string, code: RegExp) =>
+      [...readFileSync(join(ROOT, path), 'utf8').matchAll(code)].map(([, name]) => name)
+    const documented = codes('docs/errors.md', /^\| `([A-Z_]+)` \| .+ \| .+ \|$/gm)
+    expect(documented).toEqual(codes('src/core/error.ts', /^ {2}\| '([A-Z_]+)'/gm))
+    expect(documented).toContain('INVALID_DATA')
+  })
+})
+
 describe('tryDocument', () => {
   const problemsOf = (name: string, ...lines: string[]) => {
     const problems = tryDocument(lines.join('\n'), join(folder, name))

@@ -200,6 +200,18 @@ describe('cookie bins', () => {
     expect(NAMES.map((name) => state.get(name))).toEqual(['none', 'hello signed', 'hello sealed'])
   })
 
+  it('have 4,096 bytes of name and value at most, sealed ones too', async () => {
+    const { server, openBrowser } = openSite(bins)
+    const state = await server.open(openBrowser().request())
+    state.set('sealed', 'x'.repeat(3_004))
+    const [line = ''] = (await state.save(new Response())).headers.getSetCookie()
+    expect(line.slice(0, line.indexOf(';')).length - '='.length).toBe(4_096)
+    expect(() => state.set('sealed', 'x'.repeat(3_005))).toThrow(
+      expect.objectContaining({ code: 'TOO_LARGE', message: expect.stringContaining('4097 bytes; 4096') }),
+    )
+    expect(state.get('sealed')).toBe('x'.repeat(3_004))
+  })
+
   it('leave foreign cookies alone', async () => {
     const { server, jar } = await openWithCookies()
     for (const line of ['bbq=1', 'other=2', 'bb_plain=3']) jar.set(line)

@@ -67,13 +67,18 @@ describe('a request', () => {
   it('sets no cookie when it only reads', async () => {
     const { server, openBrowser, clock } = openSite(bins)
     const browser = openBrowser()
+    const names = ['theme', 'variant', 'secret', 'cart'] as const
     await browser.visit((state) => {
-      for (const name of ['theme', 'variant', 'secret', 'cart'] as const) state.set(name, 'x')
+      for (const name of names) state.set(name, 'x')
     })
-    clock.advance(20 * 86_400_000)
+    clock.advance(20 * DAY)
     const state = await server.open(browser.request())
-    state.names()
-    expect(state.has('cart')).toBe(true)
+    for (const name of names) {
+      expect([state.get(name), state.has(name), state.loaded(name)]).toEqual(['x', true, true])
+      state.subscribe(name, () => {})
+    }
+    expect(state.names()).toEqual([...names])
+    expect(state.visitor).toBeDefined()
     expect(cookiesOf(await state.save(new Response()))).toEqual({})
   })
 

@@ -41,6 +41,23 @@ describe('a visitor', () => {
     expect(keys).toEqual([`v:${String(value).slice(0, 22)}`])
   })
 
+  it('is nobody under an id that is somebody’s, with another secret', async () => {
+    const { server, openBrowser, events } = openSite(bins)
+    const browser = openBrowser()
+    await browser.visit((state) => state.set('visits', 1))
+    const [id = '', secret = ''] = (valueIn(browser.jar, '__Host-bb') ?? '').split('.')
+    const almost = `${secret.slice(0, -1)}${secret.endsWith('A') ? 'E' : 'A'}`
+    for (const other of [SECRET, almost]) {
+      const headers = { cookie: `__Host-bb=${id}.${other}` }
+      const state = await server.open(new Request('https://example.org/', { headers }))
+      expect([state.get('visits'), state.visitor]).toEqual([0, undefined])
+      state.set('visits', 100)
+      expect(cookiesOf(await state.save(new Response()))['__Host-bb']?.value).not.toContain(id)
+    }
+    expect(events.types).toEqual(['unknown-visitor', 'unknown-visitor'])
+    expect(await browser.visit((state) => state.get('visits'))).toBe(1)
+  })
+
   it('keeps a secret that the store does not know', async () => {
     const { store, openBrowser } = openSite(bins)
     const browser = openBrowser()

@@ -35,11 +35,7 @@ const OPTIONS = {
  * @param folder New folder to put the files in; above it there is a node_modules with the package.
  */
 export function tryDocument(markdown: string, folder: string): Problem[] {
-  const blocks = codeBlocks(markdown)
-  mkdirSync(folder)
-  const scripts = blocks.flatMap((block) => (block.language === 'html' ? scriptsOf(block) : []))
-  for (const block of [...blocks, ...scripts]) write(block, folder)
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  const blocks = writeDocument(markdown, folder)
   writeFileSync(
     join(folder, 'script.d.ts'),
     "declare global { const breadbin: typeof import('../node_modules/breadbin/dist/types/script.js') }\nexport {}\n",
@@ -52,6 +48,20 @@ export function tryDocument(markdown: string, folder: string): Problem[] {
     ...blocks.flatMap((block) => (block.language === 'sh' ? lookUpCommands(block) : [])),
     ...blocks.flatMap((block) => (block.language === 'html' ? lookUpFiles(block) : [])),
   ]
+}
+
+/**
+ * Writes the code of a document into files, as {@link tryDocument} describes them.
+ *
+ * @returns The blocks, of all languages.
+ */
+export function writeDocument(markdown: string, folder: string): CodeBlock[] {
+  const blocks = codeBlocks(markdown)
+  mkdirSync(folder)
+  const scripts = blocks.flatMap((block) => (block.language === 'html' ? scriptsOf(block) : []))
+  for (const block of [...blocks, ...scripts]) write(block, folder)
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  return blocks
 }
 
 function scriptsOf({ code, line }: CodeBlock): CodeBlock[] {

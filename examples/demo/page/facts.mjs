@@ -1,5 +1,5 @@
 import { bins } from '../bins.mjs'
-import { findKept } from './kept.mjs'
+import { findKept, sizeOf } from './kept.mjs'
 
 /** Shows of every bin what the page has, what the server reads, and how it is kept here. */
 export function showFacts(state, send) {
@@ -38,6 +38,7 @@ export function showFacts(state, send) {
       factOf(name, 'server').textContent = answer ? JSON.stringify(answer.read[name]) : 'no answer'
       compare(name)
     }
+    if (answer) showHidden(answer)
     showVerdict(state, answer)
   }
 
@@ -45,7 +46,6 @@ export function showFacts(state, send) {
     const { storage, browser } = bins.find(name)
     if (browser === 'none') {
       factOf(name, 'page').textContent = 'nothing: not for browsers'
-      factOf(name, 'kept').textContent = 'the server’s store only'
       continue
     }
     state.subscribe(name, () => {
@@ -60,6 +60,17 @@ export function showFacts(state, send) {
     ask()
   })
   return { ask }
+}
+
+/** Shows how those bins are kept that only the server has, as far as it tells. */
+function showHidden({ read, kept }) {
+  for (const name of bins.names.filter((bin) => bins.find(bin).browser === 'none')) {
+    // What the record holds for data that is plain JSON.
+    const bytes = sizeOf(JSON.stringify({ json: read[name] }))
+    factOf(name, 'kept').textContent = kept.includes(name)
+      ? `the server’s store · ${bytes} bytes`
+      : 'nothing yet'
+  }
 }
 
 function factOf(name, fact) {

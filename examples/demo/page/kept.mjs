@@ -34,6 +34,7 @@ function settled(request) {
   })
 }
 
-function sizeOf(text) {
+/** Bytes of a text in UTF-8. */
+export function sizeOf(text) {
   return new TextEncoder().encode(text).length
 }
