@@ -13,6 +13,8 @@ export interface ClientOptions extends PageOptions {
    * bins yet. Default 0: `openBins` does not wait for the network.
    */
   wait?: number
+  /** What `snapshot()` of the server's bins has put into this page. Default: nothing. */
+  snapshot?: string
   /** Receives what the owner may want to log or count. */
   onEvent?: OnEvent
 }

@@ -2,9 +2,11 @@ import type { BinText } from '../core/data.ts'
 import type { Definition, Definitions } from '../core/definition.ts'
 import type { OnEvent } from '../core/event.ts'
 import type { RejectedEdit } from '../core/replica.ts'
+import { type AnswerPart, isLater, PROTOCOL } from '../core/wire.ts'
 import { openClearance } from './clearance.ts'
 import type { Status } from './client.ts'
 import { openDeviceBins } from './device-bins.ts'
+import { isRecord } from './endpoint.ts'
 import type { SyncResult } from './exchange.ts'
 import { openKeptRows } from './kept-rows.ts'
 import { openLive } from './live.ts'
@@ -49,6 +51,8 @@ export interface LocalOptions {
   readonly definitions: Definitions
   /** How long to wait for a first answer of the server, in ms. */
   readonly wait: number
+  /** What the server has put into the page. */
+  readonly snapshot: string | undefined
   /** Receives what an owner may want to log. */
   readonly onEvent: OnEvent | undefined
   /** Told after each change of what bins hold. */
@@ -64,7 +68,7 @@ const RECOVERY_MS = 60_000
 
 /** Opens what this device keeps besides cookies. */
 export async function openLocal(options: LocalOptions): Promise<Local> {
-  const { page, definitions, wait, onEvent, onChange, onStatus, onStored } = options
+  const { page, definitions, wait, snapshot, onEvent, onChange, onStatus, onStored } = options
   const { cookies, clock, timer, newId } = page
   const reading = readingOf(page, definitions)
   // Where there is no database at all, nothing can be in it, now or later.
@@ -120,6 +124,19 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   const isFailedRead = rows.storage.kind !== 'indexeddb' && hasDatabase
   if (stores.length > 0) await start()
 
+  /** Takes in what the server has put into the page. Tells whether that is all there is to know. */
+  async function takeSnapshot(): Promise<boolean> {
+    const fresh = new Set<string>()
+    for (const part of parseSnapshot(snapshot)) {
+      const { tag, cursors } = replica
+      // The page may be an old one, from a cache, or somebody else's.
+      if (part.tag !== tag || !isLater(part.cursor, cursors[part.store])) continue
+      await replica.absorb(part, { tag, client: '', ops: new Map(), cursors })
+      fresh.add(part.store)
+    }
+    return stores.every((store) => fresh.has(store))
+  }
+
   function recoverLater(): void {
     stopRecovering()
     if (hasDatabase) stopRecovering = timer(() => void recover(), RECOVERY_MS)
@@ -149,7 +166,12 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   /** A first exchange, in the background or awaited. */
   async function start(): Promise<void> {
     const isKnown = visibleBins(definitions).every(replica.isPulled)
-    if (replica.tag === '' && replica.pending().count === 0 && !clearance.isPending) return
+    const isFresh = await takeSnapshot()
+    if (replica.pending().count === 0 && !clearance.isPending) {
+      if (replica.tag === '') return
+      // If there is news, the stream will tell.
+      if (isFresh) return live.begin()
+    }
     const first = sync.now().catch(() => {})
     if (wait === 0 || isKnown || replica.tag === '') return
     let stop = () => {}
@@ -219,6 +241,12 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
       rows.close()
     },
   }
+}
+
+function parseSnapshot(text = '{}'): AnswerPart[] {
+  const snapshot: unknown = JSON.parse(text)
+  // Our server has made it.
+  return isRecord(snapshot) && snapshot.v === PROTOCOL ? (snapshot.parts as AnswerPart[]) : []
 }
 
 function visibleBins({ names, find, others }: Definitions): Definition[] {

@@ -13,7 +13,7 @@ import { openTabs, type Shared } from './tabs.ts'
 export async function openPageBins<D extends Definitions>(
   page: Page,
   definitions: D,
-  { wait = 0, onEvent }: Pick<ClientOptions, 'wait' | 'onEvent'>,
+  { wait = 0, snapshot, onEvent }: Pick<ClientOptions, 'wait' | 'snapshot' | 'onEvent'>,
 ): Promise<ClientBins<D>> {
   const { cookies, clock } = page
   const reader = openReader(definitions, find, onEvent)
@@ -36,6 +36,7 @@ export async function openPageBins<D extends Definitions>(
       page,
       definitions,
       wait,
+      snapshot,
       onEvent,
       onChange,
       onStatus: tell,

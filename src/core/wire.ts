@@ -117,6 +117,28 @@ export interface WrongOwner {
   tag: string | null
 }
 
+/** A cursor for each store that holds bins which the browser may see. */
+export type Cursors = Readonly<Record<string, string>>
+
+/**
+ * Data of the events `hello` and `poke` of `GET {path}/events`, and the answer of a long poll. A poke names only the
+ * stores whose record has changed.
+ */
+export interface LiveCursors {
+  /** {@link PROTOCOL}. */
+  v: number
+  /** Where the visitor's records are. */
+  cursors: Cursors
+}
+
+/** Data of the event `bye`, the last of a stream. */
+export interface LiveBye {
+  /** {@link PROTOCOL}. */
+  v: number
+  /** After how many ms to open the next stream; each one is told another time. */
+  retryMs: number
+}
+
 /** Formats what a client knows after it has seen this version of a record; or, of none, that there is none. */
 export function toCursor(record: BinsRecord | undefined): string {
   return record ? `${record.epoch}.${record.seq}.${record.marks.at(-1)?.[1] ?? ''}` : '0.0.0'
@@ -131,6 +153,14 @@ export function fromCursor(cursor: string | null, { epoch, marks, floor }: BinsR
   if (theirEpoch !== epoch) return undefined
   const known = marks.find(([ours, mark]) => String(ours) === seq && mark === theirMark)
   return known && known[0] >= floor ? known[0] : undefined
+}
+
+/** Whether a cursor is of the same life of the record as another, and of a later moment; or the other knows nothing. */
+export function isLater(cursor: string, other: string | undefined): boolean {
+  if (other === undefined) return true
+  const [epoch, seq] = cursor.split('.')
+  const [otherEpoch, otherSeq] = other.split('.')
+  return epoch === otherEpoch && Number(seq) > Number(otherSeq)
 }
 
 /** Converts a row to what a client learns of it. */

@@ -1,6 +1,8 @@
 import type { Definition } from '../core/definition.ts'
 import type { KeptText } from '../core/reader.ts'
 import { type ApplyOptions, type BinsRecord, createRecord, type Row } from '../core/record.ts'
+import type { AnswerPart } from '../core/wire.ts'
+import { snapshotOf } from './changes.ts'
 import { applyEdits, type Edit, textIn } from './edits.ts'
 import { gone, headSent, unreadableRecord } from './errors.ts'
 import type { Jar } from './jar.ts'
@@ -31,6 +33,8 @@ export interface RecordBins {
   discard(): void
   /** Names of the bins in the loaded records, and of those with edits. */
   names(): string[]
+  /** What a browser may see of the records that are loaded, and have no edits that are not saved. */
+  snapshot(): AnswerPart[]
   /** Names of the bins with buffered edits. */
   readonly unsaved: readonly string[]
   /** Whether saving will have to set a cookie. */
@@ -231,6 +235,15 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
     discard: () => edits.clear(),
 
     names: () => [...[...loaded.values()].flatMap(({ bins }) => [...bins.keys()]), ...edits.keys()],
+
+    snapshot() {
+      const { token, session } = visitor
+      if (!token) return []
+      const saved = [...loaded].filter(([store]) => editsOf(store).length === 0)
+      return saved.map(([store, record]) =>
+        snapshotOf(record, visitorTag(token), { definitions, store, session, now: clock() }),
+      )
+    },
 
     get unsaved() {
       return [...edits.keys()]

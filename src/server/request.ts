@@ -4,6 +4,7 @@ import type { Definition } from '../core/definition.ts'
 import { BinsError } from '../core/error.ts'
 import { MAX_BIN_BYTES } from '../core/limits.ts'
 import { type KeptText, openReader } from '../core/reader.ts'
+import { PROTOCOL } from '../core/wire.ts'
 import { openCookieBins } from './cookie-bins.ts'
 import { openDisclosure } from './disclosure.ts'
 import { binTooLarge, headSent, outdated } from './errors.ts'
@@ -191,6 +192,11 @@ export function openRequest(
         readable(name)
         return reader.has(name)
       })
+    },
+    snapshot() {
+      disclosure.readOwner()
+      const json = JSON.stringify({ v: PROTOCOL, parts: openedRecords?.snapshot() ?? [] })
+      return json.replaceAll('<', '\\u003c')
     },
     get visitor() {
       const visitor = openedRecords?.visitor

@@ -15,6 +15,13 @@ export interface ServerBins<D extends Definitions = Definitions> extends Omit<Bi
   /** The visitor, if a server bin was opened and the visitor has ever had one. */
   readonly visitor: Visitor | undefined
   /**
+   * What the browser may see of the opened server bins, for `openBins({ snapshot })`: with it in the page, they are there
+   * from the first moment, and the first exchange is spared. Saved edits only.
+   *
+   * @returns JSON without `<`, fit for a script element.
+   */
+  snapshot(): string
+  /**
    * Keeps all edits: first in the store, then as cookies in the response, together with the `Vary` and
    * `Cache-Control` that the reads so far ask for.
    *

@@ -1,9 +1,8 @@
 import { toOwnText } from '../core/data.ts'
-import type { Definitions } from '../core/definition.ts'
 import { BinsError } from '../core/error.ts'
 import { report } from '../core/event.ts'
 import { BARE_AGE } from '../core/limits.ts'
-import { apply, type BinsRecord, isLive, type Op, type OpResult, type Row } from '../core/record.ts'
+import { apply, type BinsRecord, type Op, type OpResult } from '../core/record.ts'
 import {
   type AnswerPart,
   fromCursor,
@@ -12,11 +11,11 @@ import {
   type SyncAnswer,
   type SyncRequest,
   toCursor,
-  toWireRow,
   type WireOp,
   type WireResult,
   type WrongOwner,
 } from '../core/wire.ts'
+import { changesSince, tellRow } from './changes.ts'
 import { gone, unreadableRecord } from './errors.ts'
 import type { RequestHead } from './head.ts'
 import { openJar } from './jar.ts'
@@ -161,34 +160,24 @@ interface Applied {
 }
 
 function toAnswer({ parts, visitor }: Sync, { tag, part, checked, record, results }: Applied): AnswerPart {
-  const now = parts.clock()
-  const toAnswerRow = (row: Row) => toWireRow(row, isLive(row, now, visitor.session), now)
+  const { store } = part
+  const telling = { ...parts, store, session: visitor.session, now: parts.clock() }
   const since = record && fromCursor(part.cursor, record)
   const written = new Set(results.filter(({ state }) => state === 'ok').map(({ bin }) => bin))
-  const changed = [...(record?.bins ?? [])].filter(([bin, { touched }]) => {
-    return touched > (since ?? 0) && !written.has(bin) && isVisible(parts.definitions, part.store, bin)
-  })
   const applied = results.values()
   return {
-    store: part.store,
+    store,
     tag,
     cursor: toCursor(record),
     results: checked.map((one) => {
       if ('refused' in one) return one.refused
       // Every op that was not refused has a result.
       const { row, ...result } = applied.next().value as OpResult
-      return { ...result, ...(row ? toAnswerRow(row) : {}) }
+      return { ...result, ...(row ? tellRow(row, telling) : {}) }
     }),
-    changes: changed.map(([bin, row]) => ({ bin, ...toAnswerRow(row) })),
+    changes: changesSince(record, since ?? 0, telling).filter(({ bin }) => !written.has(bin)),
     ...(since === undefined ? { reset: true } : {}),
   }
-}
-
-/** A record may hold bins that have been defined otherwise since, or not at all any more. */
-function isVisible(definitions: Definitions, store: string, bin: string): boolean {
-  if (!definitions.knows(bin)) return false
-  const definition = definitions.find(bin)
-  return definition.storage === 'server' && definition.store === store && definition.browser !== 'none'
 }
 
 function toWireIssue({ message, path }: BinsError['issues'][number]): { message: string; path?: string[] } {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type BinsRecord, createRecord } from '../../src/core/record.ts'
-import { fromCursor, toCursor, toWireRow } from '../../src/core/wire.ts'
+import { fromCursor, isLater, toCursor, toWireRow } from '../../src/core/wire.ts'
 import { START } from '../support/clock.ts'
 
 const RECORD: BinsRecord = {
@@ -61,5 +61,18 @@ describe('toWireRow', () => {
     expect(toWireRow(row, false, START)).toEqual({ rev: 5, sv: 2, gone: true })
     const { text: _, ...tombstone } = row
     expect(toWireRow(tombstone, true, START)).toEqual({ rev: 5, sv: 2, gone: true })
+  })
+})
+
+describe('isLater', () => {
+  it.each([
+    ['e.2.m', 'e.1.m', true],
+    ['e.10.m', 'e.9.m', true],
+    ['e.1.m', 'e.1.m', false],
+    ['e.1.m', 'e.2.m', false],
+    ['f.2.m', 'e.1.m', false],
+    ['e.1.m', undefined, true],
+  ])('says whether %s is later than %s', (cursor, other, expected) => {
+    expect(isLater(cursor, other)).toBe(expected)
   })
 })
