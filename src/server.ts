@@ -1,3 +1,4 @@
+export type { Bus, BusListener } from './server/bus.ts'
 export type { AnyRequest } from './server/head.ts'
 export type { BinsMiddleware, BinsRequest, MiddlewareOptions } from './server/middleware.ts'
 export { toNodeHandler } from './server/node.ts'

@@ -48,7 +48,7 @@ export function renderPage(state) {
     <p class="lede">This bakery keeps six things about you, each in a <em>bin</em> of its own. The page and the server
       read them with the same call: <code>get('theme')</code>. Only where a bin is kept differs.</p>
     <ol class="tries">
-      <li>Change something and <strong>reload</strong>.</li>
+      <li>Change something and <strong>reload</strong>, or watch it in a <strong>second window</strong>.</li>
       <li><strong>Stop the server</strong> (Ctrl+C), fill the cart, start it again.</li>
       <li>Upgrade your plan, then <strong>forge</strong> it.</li>
     </ol>
@@ -163,6 +163,7 @@ function card(state, name, { storage, access, what, control }) {
       <dt>page</dt><dd data-fact="page">–</dd>
       <dt>server</dt><dd data-fact="server">${read}</dd>
       <dt>kept</dt><dd data-fact="kept">–</dd>
+      ${name === 'cart' ? html`<dt>edit</dt><dd data-fact="edit">–</dd>` : ''}
     </dl>
     <pre data-fact="raw" tabindex="0" role="group" aria-label="How ${name} is kept" hidden></pre>
   </section>`

@@ -100,7 +100,9 @@ setInterval(() => server.sweep().catch(console.error), 3_600_000).unref()
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
-    http.close(() => server.close())
+    http.close()
+    // Open pages hear that the server goes, and come back later.
+    server.close().catch(console.error)
     // Browsers open connections to spare, on which nothing was ever asked, and which would hold this up.
     setTimeout(() => http.closeAllConnections(), 500).unref()
   })

@@ -47,6 +47,8 @@ export interface ClientBins<D extends Definitions = Definitions> extends Bins<D>
    * @throws {@link BinsError} `SYNC_FAILED`; the edits stay, and will be sent again.
    */
   sync(): Promise<SyncResult>
+  /** Whether the server has not answered for the last edit of a bin. */
+  pending(name: BinName<D>): boolean
   /** The last edit of a server bin that the server refused, with its reasons. */
   rejected(
     name: BinName<D>,

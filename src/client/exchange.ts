@@ -29,6 +29,8 @@ export interface Exchange {
    * @throws Refusal; the edits stay.
    */
   run(mustPull: boolean): Promise<SyncResult>
+  /** Becomes the replica of the visitor that the cookies speak of: any response may have made one. */
+  followOwner(): Promise<void>
   /** Sends what one last request of a page can take, while the page goes away. */
   leave(): void
 }
@@ -120,7 +122,6 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
     return outcomes
   }
 
-  /** Another response may have made the visitor, or a new one. */
   async function followOwner(): Promise<void> {
     const present = visitorTag()
     const tag = present === null || isCleared(present) ? '' : present
@@ -170,6 +171,7 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
 
   return {
     run,
+    followOwner,
     leave() {
       const present = visitorTag()
       // The next page has to follow the owner, or to clear, before anything else.

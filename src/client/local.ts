@@ -31,6 +31,8 @@ export interface Local {
   clear(): Promise<void>
   /** Exchanges with the server, now. */
   sync(): Promise<SyncResult>
+  /** Whether the server has not answered for the last edit of a bin. */
+  isPending(definition: Definition): boolean
   /** The last edit of a bin that the server refused. */
   rejected(name: string): RejectedEdit | undefined
   /** Forgets a refused edit. */
@@ -151,6 +153,7 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
 
   async function reload(): Promise<void> {
     await clearance.reload()
+    await sync.followOwner()
     await device.reload()
     await replica.reload()
   }
@@ -214,6 +217,7 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
     },
 
     sync: () => sync.now(),
+    isPending: replica.isPending,
     rejected: replica.rejected,
     discard: replica.discard,
 

@@ -19,8 +19,10 @@ export async function openPageBins<D extends Definitions>(
   const reader = openReader(definitions, find, onEvent)
   const watchers = new Set<(status: Status) => void>()
   const tabs = openTabs(page, reread)
-  const local = await openLocal()
   let isClosed = false
+  /** Opened as the last part: until then, nothing is known but cookies. */
+  let local: Local | undefined
+  local = await openLocal()
 
   async function openLocal(): Promise<Local | undefined> {
     const { names, others } = definitions
@@ -164,6 +166,7 @@ export async function openPageBins<D extends Definitions>(
     },
     names: () => knownNames().filter(reader.has),
     sync: () => local?.sync() ?? Promise.resolve({ accepted: [], merged: [], superseded: [], rejected: [] }),
+    pending: (name: string) => local?.isPending(definitions.find(name)) ?? false,
     rejected(name: string) {
       const definition = definitions.find(name)
       const draft = local?.rejected(name)

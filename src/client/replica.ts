@@ -67,6 +67,8 @@ export interface ClientReplica {
   absorb(part: AnswerPart, offered: Offer): Promise<Array<{ bin: string; outcome: Outcome }>>
   /** Number of edits that are not answered for, and how long the oldest has been waiting, in ms. */
   pending(): { count: number; oldestMs: number }
+  /** Whether the last edit of a bin is not answered for. */
+  isPending(definition: Definition): boolean
   /** The last edit of a bin that the server refused. */
   rejected(bin: string): RejectedEdit | undefined
   /** Forgets a refused edit. */
@@ -239,6 +241,8 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
     },
 
     pending: () => pendingOf(queue.shown, sendable(queue.shown), clock()),
+
+    isPending: ({ name }) => queue.shown.rows.get(name)?.op !== undefined,
 
     rejected: (bin) => queue.shown.rows.get(bin)?.rejected,
 

@@ -18,6 +18,8 @@ export interface Sync {
   quiet(): Promise<void>
   /** Has the server erase the visitor, before anything else is sent; as soon as it can be reached. */
   clear(): Promise<void>
+  /** Becomes the replica of the visitor that the cookies speak of: any response may have made one. */
+  followOwner(): Promise<void>
   /** Sends what can be sent while the page goes away. */
   leave(): void
   /** Where the sync stands. */
@@ -157,6 +159,7 @@ export function openSync(options: SyncOptions): Sync {
       await replica.leave(Number.NEGATIVE_INFINITY)
       if (present !== null) await now().catch(() => {})
     },
+    followOwner: exchange.followOwner,
     leave() {
       // A page that holds a lock, or waits for one, is not kept for when its user comes back.
       letOthersIn()

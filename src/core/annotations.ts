@@ -1,5 +1,16 @@
 import { MAX_BIGINT_DIGITS } from './limits.ts'
 
+/** superjson's word for a value that JSON cannot express, with the annotations of the values in it. */
+export type Annotation = readonly [type: string, children?: Annotations]
+
+/** What superjson calls `meta.values`: an annotation of the value itself, or those of the values in it. */
+export type Annotations = Annotation | Children
+
+/** Annotations by path: the keys that lead there, dots and backslashes in them quoted by a backslash, joined by dots. */
+interface Children {
+  [path: string]: Annotation
+}
+
 const BIGINT = new RegExp(`^(?:0|-?[1-9]\\d{0,${MAX_BIGINT_DIGITS - 1}})$`)
 
 /** Types that may come from outside, each with what its JSON must be. superjson knows more: typed arrays, classes. */
@@ -26,6 +37,28 @@ const TYPES = new Map<unknown, (json: unknown) => boolean>([
 export function areAnnotations(json: unknown, values: unknown): boolean {
   const annotated = new Set<unknown>()
   return Array.isArray(values) ? annotate(annotated, json, values) : annotateIn(annotated, json, values)
+}
+
+/**
+ * Adds the annotations of the value at a key to those of the values beside it, in the order of superjson.
+ *
+ * @param siblings Those of the values beside it so far; changed in place.
+ */
+export function addAnnotations(
+  siblings: Annotations | undefined,
+  key: string | number,
+  annotations: Annotations | undefined,
+): Annotations | undefined {
+  if (!annotations) return siblings
+  const added: Children = siblings && !isAnnotation(siblings) ? siblings : {}
+  const path = String(key).replace(/[\\.]/g, '\\$&')
+  if (isAnnotation(annotations)) added[path] = annotations
+  else for (const [rest, annotation] of Object.entries(annotations)) added[`${path}.${rest}`] = annotation
+  return added
+}
+
+function isAnnotation(annotations: Annotations): annotations is Annotation {
+  return Array.isArray(annotations)
 }
 
 function annotate(annotated: Set<unknown>, json: unknown, annotation: readonly unknown[]): boolean {

@@ -1,13 +1,14 @@
+import { type Annotations, addAnnotations } from './annotations.ts'
 import { BinsError } from './error.ts'
 import { type BuiltIn, isBuiltIn } from './freeze.ts'
 import { MAX_BIGINT_DIGITS, MAX_DEPTH, MAX_PATH_LENGTH, MAX_VALUES } from './limits.ts'
 
-/** Data that has passed the codec's rules. */
+/** Data that has passed the codec's rules, as superjson writes it. */
 export interface Copy {
-  /** The data, in objects of the codec's own; whatever was shared is there once for each place. */
-  readonly data: unknown
-  /** Whether JSON can express all of it. */
-  readonly isJson: boolean
+  /** The data in JSON; whatever was shared is there once for each place. */
+  readonly json: unknown
+  /** What it takes to make the data of the JSON again; `undefined` where JSON expresses all of it. */
+  readonly annotations: Annotations | undefined
 }
 
 interface Walk {
@@ -15,22 +16,23 @@ interface Walk {
   readonly path: Array<string | number>
   readonly ancestors: object[]
   values: number
-  isJson: boolean
+  /** Those of the present value, as far as it has been copied. */
+  annotations: Annotations | undefined
 }
 
 const BIGINT_LIMIT = 10n ** BigInt(MAX_BIGINT_DIGITS)
 
 /**
- * Copies data, reading everything exactly once: neither a getter nor a proxy can show the rules one thing and the
- * serializer another. A getter counts as the data it answers, as in JSON.
+ * Copies data as JSON with superjson's annotations, reading everything exactly once: neither a getter nor a proxy can
+ * show the rules one thing and the serializer another. A getter counts as the data it answers, as in JSON.
  *
  * @throws {@link BinsError} `INVALID_DATA` with the first offence, for whatever would not come back as it is.
  */
 export function copy(data: unknown): Copy {
-  const walk: Walk = { path: [], ancestors: [], values: 0, isJson: true }
+  const walk: Walk = { path: [], ancestors: [], values: 0, annotations: undefined }
   if (data === undefined) throw refusal(walk, 'undefined is no data')
-  const copied = copyValue(walk, data)
-  return { data: copied, isJson: walk.isJson }
+  const json = copyValue(walk, data)
+  return { json, annotations: walk.annotations }
 }
 
 /** Whether code that assigns to this key, ours or anybody's, might reach a prototype. */
@@ -39,6 +41,7 @@ export function isForbiddenKey(key: string): boolean {
 }
 
 function copyValue(walk: Walk, value: unknown): unknown {
+  if (walk.path.length > MAX_DEPTH) throw refusal(walk, `deeper than ${MAX_DEPTH} levels`)
   walk.values += 1
   // Objects that share their children twice a level hold billions of values within the depth.
   if (walk.values > MAX_VALUES) throw refusal(walk, `more than ${MAX_VALUES} values`)
@@ -49,17 +52,15 @@ function copyValue(walk: Walk, value: unknown): unknown {
       if (!isWellFormed(value)) throw refusal(walk, 'a string with half a surrogate pair')
       return value
     case 'number':
-      if (!Number.isFinite(value) || Object.is(value, -0)) annotate(walk)
-      return value
+      if (Object.is(value, -0)) return copyAs(walk, 'number', () => '-0')
+      return Number.isFinite(value) ? value : copyAs(walk, 'number', () => String(value))
     case 'undefined':
-      annotate(walk)
-      return value
+      return copyAs(walk, 'undefined', () => null)
     case 'bigint':
       if (value >= BIGINT_LIMIT || value <= -BIGINT_LIMIT) {
         throw refusal(walk, `a bigint of more than ${MAX_BIGINT_DIGITS} digits`)
       }
-      annotate(walk)
-      return value
+      return copyAs(walk, 'bigint', () => String(value))
     case 'object':
       return value === null ? value : copyObject(walk, value)
     default:
@@ -88,7 +89,7 @@ function copyArray(walk: Walk, value: readonly unknown[]): unknown[] {
     const element = value[index]
     const isHole = element === undefined && !Object.hasOwn(value, index)
     if (isHole) throw refusal(walk, 'a hole in an array', index)
-    copied.push(copyAt(walk, index, element))
+    copied.push(copyAt(walk, index, element, copyValue))
   }
   const hasMore = Object.keys(value).length > value.length
   if (hasMore) throw refusal(walk, 'a property of an array would be lost')
@@ -108,53 +109,68 @@ function copyRecord(walk: Walk, value: Record<string, unknown>): Record<string, 
   for (const key of keys) {
     if (isForbiddenKey(key)) throw refusal(walk, 'a key that can reach a prototype', key)
     if (!isWellFormed(key)) throw refusal(walk, 'a key with half a surrogate pair', key)
-    copied[key] = copyAt(walk, key, value[key])
+    copied[key] = copyAt(walk, key, value[key], copyValue)
   }
   return copied
 }
 
-function copyBuiltIn(walk: Walk, value: BuiltIn): BuiltIn {
+function copyBuiltIn(walk: Walk, value: BuiltIn): unknown {
   if (Reflect.ownKeys(value).length > 0)
     throw refusal(walk, 'a property of a Date, Map, Set or URL would be lost')
-  annotate(walk)
-  if (value instanceof Date) {
-    if (Number.isNaN(value.getTime())) throw refusal(walk, 'an invalid Date')
-    return new Date(value)
-  }
-  if (value instanceof URL) {
-    const copied = new URL(value)
-    // Setters can make one that does not: http://a/C| with the protocol file: (Node 20 and 24).
-    if (copied.href !== value.href) throw refusal(walk, 'a URL that does not parse back to itself')
-    return copied
-  }
-  if (value instanceof Set) {
-    return new Set(Array.from(value, (element, index) => copyAt(walk, index, element)))
-  }
-  return new Map(Array.from(value, (entry, index) => copyEntry(walk, entry, index)))
+  if (value instanceof Date) return copyAs(walk, 'Date', () => copyDate(walk, value))
+  if (value instanceof URL) return copyAs(walk, 'URL', () => copyURL(walk, value))
+  if (value instanceof Set) return copyAs(walk, 'set', () => copyAll(walk, value, copyValue))
+  return copyAs(walk, 'map', () => copyAll(walk, value, copyEntry))
 }
 
-function copyEntry(walk: Walk, [key, value]: [unknown, unknown], index: number): [unknown, unknown] {
-  walk.path.push(index)
-  const copied: [unknown, unknown] = [copyAt(walk, 0, key), copyAt(walk, 1, value)]
+function copyDate(walk: Walk, value: Date): string {
+  const date = new Date(value)
+  if (Number.isNaN(date.getTime())) throw refusal(walk, 'an invalid Date')
+  return date.toISOString()
+}
+
+function copyURL(walk: Walk, value: URL): string {
+  const { href } = new URL(value)
+  // Setters can make one that does not: http://a/C| with the protocol file: (Node 20 and 24).
+  if (href !== value.href) throw refusal(walk, 'a URL that does not parse back to itself')
+  return href
+}
+
+function copyAll<T>(walk: Walk, values: Iterable<T>, how: (walk: Walk, value: T) => unknown): unknown[] {
+  return Array.from(values, (value, index) => copyAt(walk, index, value, how))
+}
+
+function copyEntry(walk: Walk, entry: [unknown, unknown]): unknown[] {
+  return copyAll(walk, entry, copyValue)
+}
+
+/** Copies what is at a key of the present value, and adds its annotations to those of the value. */
+function copyAt<T>(
+  walk: Walk,
+  key: string | number,
+  value: T,
+  how: (walk: Walk, value: T) => unknown,
+): unknown {
+  const siblings = walk.annotations
+  walk.annotations = undefined
+  walk.path.push(key)
+  const copied = how(walk, value)
   walk.path.pop()
+  walk.annotations = addAnnotations(siblings, key, walk.annotations)
   return copied
 }
 
-function copyAt(walk: Walk, key: string | number, value: unknown): unknown {
-  if (walk.path.push(key) > MAX_DEPTH) throw refusal(walk, `deeper than ${MAX_DEPTH} levels`)
-  const copied = copyValue(walk, value)
-  walk.path.pop()
-  return copied
-}
-
-function annotate(walk: Walk): void {
-  walk.isJson = false
+/** Copies a value that JSON cannot express: as `write` writes it, annotated with superjson's word for it. */
+function copyAs(walk: Walk, type: string, write: () => unknown): unknown {
   if (walk.path.join('.').length > MAX_PATH_LENGTH) {
     throw refusal(
       walk,
       `more than ${MAX_PATH_LENGTH} characters of keys above a value that JSON cannot express`,
     )
   }
+  const json = write()
+  walk.annotations = walk.annotations ? [type, walk.annotations] : [type]
+  return json
 }
 
 function isArray(value: object): value is readonly unknown[] {

@@ -2,19 +2,16 @@
 export type BuiltIn = Date | Map<unknown, unknown> | Set<unknown> | URL
 
 /**
- * Methods that change a Map or Set, those newer than our type library included: each works on the object's inner
- * state, which `Object.freeze` does not reach.
+ * Methods that change a Date, Map, Set or URLSearchParams, those newer than our type library included: each works on
+ * the object's inner state, which `Object.freeze` does not reach.
  */
-const CHANGES = ['set', 'add', 'delete', 'clear', 'getOrInsert', 'getOrInsertComputed']
+const CHANGES = /^(?:set|add|append|delete|clear|sort|getOrInsert)/
 
-const frozenDate = guard(
-  Date.prototype,
-  Object.getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith('set')),
-)
-const frozenMap = guard(Map.prototype, CHANGES)
-const frozenSet = guard(Set.prototype, CHANGES)
-const frozenURL = guard(URL.prototype, settersOf(URL.prototype))
-const frozenSearch = guard(URLSearchParams.prototype, ['append', 'delete', 'set', 'sort'])
+const frozenDate = guard(Date.prototype)
+const frozenMap = guard(Map.prototype)
+const frozenSet = guard(Set.prototype)
+const frozenURL = guard(URL.prototype)
+const frozenSearch = guard(URLSearchParams.prototype)
 
 const PROTOTYPES: ReadonlySet<unknown> = new Set([
   Date.prototype,
@@ -69,21 +66,15 @@ function freezeURL(url: URL): void {
   Object.setPrototypeOf(url, frozenURL)
 }
 
-/** Derives a prototype on which the named methods and setters throw; `constructor` and all else are inherited. */
-function guard(prototype: object, names: readonly string[]): object {
+/** Derives a prototype on which setters, and methods that change, throw; `constructor` and all else are inherited. */
+function guard(prototype: object): object {
   const guarded: object = Object.create(prototype)
-  for (const name of names) {
-    const property = Object.getOwnPropertyDescriptor(prototype, name)
-    if (!property) continue
+  for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+    if (!property.set && !CHANGES.test(name)) continue
     const refuse = () => {
       throw new TypeError(`${name}: data from get() is frozen; pass a changed copy to set()`)
     }
     Object.defineProperty(guarded, name, { ...property, [property.set ? 'set' : 'value']: refuse })
   }
   return Object.freeze(guarded)
-}
-
-function settersOf(prototype: object): string[] {
-  const properties = Object.entries(Object.getOwnPropertyDescriptors(prototype))
-  return properties.filter(([, { set }]) => set).map(([name]) => name)
 }

@@ -15,6 +15,16 @@ export function toOrigin(origin: string): string {
 }
 
 /**
+ * Reads the `maxStreams` option.
+ *
+ * @throws TypeError
+ */
+export function toMaxStreams(maxStreams = 10_000): number {
+  if (maxStreams >= 0) return maxStreams
+  throw new TypeError('maxStreams: pass a number of streams, 0 for none.')
+}
+
+/**
  * Collects the stores by name.
  *
  * @throws TypeError if there is none for production.

@@ -2,27 +2,37 @@ import { report } from '../core/event.ts'
 import { MAX_SYNC_BYTES } from '../core/limits.ts'
 import { PROTOCOL } from '../core/wire.ts'
 import { isSameOrigin, type RequestHead, readHead } from './head.ts'
+import type { Live } from './live.ts'
 import { openRequest } from './request.ts'
 import type { ServerParts } from './server.ts'
 import { exchange } from './sync.ts'
 import { parseSyncRequest } from './wire-schema.ts'
 
-/** Answers requests to the sync endpoint: `POST {path}/sync` and `POST {path}/clear`. */
-export async function answerEndpoint(parts: ServerParts, request: Request): Promise<Response> {
+/** Answers requests to the sync endpoint: `POST {path}/sync`, `POST {path}/clear` and `GET {path}/events`. */
+export async function answerEndpoint(parts: ServerParts, live: Live, request: Request): Promise<Response> {
   const { path } = parts.definitions
   const { pathname } = new URL(request.url)
-  if (pathname !== `${path}/sync` && pathname !== `${path}/clear`) return refuse(404, 'not-found')
-  if (request.method !== 'POST') return refuse(405, 'method', { allow: 'POST' })
+  const action = pathname.startsWith(path) ? pathname.slice(path.length) : ''
+  if (action !== '/sync' && action !== '/clear' && action !== '/events') return refuse(404, 'not-found')
+  const method = action === '/events' ? 'GET' : 'POST'
+  if (request.method !== method) return refuse(405, 'method', { allow: method })
   const head = readHead(request, parts.origin)
-  if (!isSameOrigin(head)) return refuse(403, 'origin')
-  if (!/^application\/json\s*(;|$)/i.test(head.header('content-type') ?? ''))
+  if (!isSameOrigin(head) && !(method === 'GET' && isSilent(head))) return refuse(403, 'origin')
+  if (method === 'POST' && !/^application\/json\s*(;|$)/i.test(head.header('content-type') ?? '')) {
     return refuse(415, 'content-type')
+  }
   try {
-    return pathname.endsWith('/clear') ? await clear(parts, head) : await sync(parts, head, request)
+    if (action === '/events') return await live.answer(request, head)
+    return action === '/clear' ? await clear(parts, head) : await sync(parts, head, request)
   } catch (cause) {
     report(parts.onEvent, { type: 'sync-failed', cause })
     return refuse(503, 'unavailable', { 'retry-after': '5' })
   }
+}
+
+/** Older browsers send neither header with a GET of the same origin. */
+function isSilent(head: RequestHead): boolean {
+  return head.header('sec-fetch-site') === undefined && head.header('origin') === undefined
 }
 
 async function clear(parts: ServerParts, head: RequestHead): Promise<Response> {

@@ -5,6 +5,7 @@ import { type BinsRecord, liveUntil } from '../core/record.ts'
 import { formatRecord, parseRecord } from '../core/record-text.ts'
 import { unreadableRecord } from './errors.ts'
 import type { Store, Stored } from './store.ts'
+import type { Timer } from './timer.ts'
 
 /** What a change makes of a record. Without `next`, nothing is written. */
 export interface Step<Result> {
@@ -12,6 +13,14 @@ export interface Step<Result> {
   readonly next?: BinsRecord
   /** What the caller of `change` gets. */
   readonly result: Result
+}
+
+/** A record as it is in the store. */
+export interface Found {
+  /** Moves with every write; 0 = there is none. */
+  readonly version: number
+  /** What it says. */
+  readonly record: BinsRecord | 'unreadable' | undefined
 }
 
 /** The records in one store. */
@@ -32,6 +41,18 @@ export interface Records {
    * `STORE_TIMEOUT`: as far as the store says, nothing was written.
    */
   change<Result>(key: string, step: (record: BinsRecord | undefined) => Step<Result>): Promise<Result>
+  /**
+   * Reads a record past all caches, with its version.
+   *
+   * @throws {@link BinsError} `STORE_FAILED`, `STORE_TIMEOUT`.
+   */
+  find(key: string): Promise<Found>
+  /**
+   * Versions of those records that are there; `undefined` if the store has not the power to tell.
+   *
+   * @throws {@link BinsError} `STORE_FAILED`, `STORE_TIMEOUT`.
+   */
+  versions(keys: readonly string[]): Promise<ReadonlyMap<string, number> | undefined>
 }
 
 /** Options of {@link openRecords}. */
@@ -44,6 +65,10 @@ export interface RecordsOptions {
   readonly storeMs: number
   /** A number from 0 to 1, for the jitter between two tries. */
   readonly random: () => number
+  /** Calls back after some ms. Default `setTimeout`, which keeps the process running: somebody waits. */
+  readonly timer?: Timer | undefined
+  /** Is told of each record that was written. Must not throw. */
+  readonly onWrite?: (key: string, version: number, record: BinsRecord) => void
   /** Receives what is not for a visitor's eyes. */
   readonly onEvent?: OnEvent | undefined
 }
@@ -58,14 +83,25 @@ type Outcome = { readonly result: unknown } | { readonly error: unknown }
 
 /** Opens the records in a store. */
 export function openRecords(store: Store, options: RecordsOptions): Records {
-  const { clock, casMs, storeMs, random, onEvent } = options
+  const { clock, casMs, storeMs, random, timer = startHeldTimer, onWrite, onEvent } = options
   const queues = new Map<string, Job[]>()
 
-  async function load(
-    key: string,
-    fresh: boolean,
-  ): Promise<{ version: number; record: BinsRecord | 'unreadable' | undefined }> {
-    const stored = await within(storeMs, store.read(key, { now: clock(), fresh }))
+  /** Waits for a call of the store, but not for ever. */
+  function inTime<Result>(call: Promise<Result>): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const stop = timer(() => {
+        reject(new BinsError('STORE_TIMEOUT', `The store did not answer within ${storeMs} ms.`))
+      }, storeMs)
+      call.then(resolve, reject).finally(stop)
+    })
+  }
+
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => timer(resolve, ms))
+  }
+
+  async function load(key: string, fresh: boolean): Promise<Found> {
+    const stored = await inTime(store.read(key, { now: clock(), fresh }))
     if (!stored) return { version: 0, record: undefined }
     try {
       return { version: stored.version, record: parseRecord(stored.text) }
@@ -101,7 +137,12 @@ export function openRecords(store: Store, options: RecordsOptions): Records {
       if (record === 'unreadable') throw unreadableRecord()
       const { after, outcomes } = runSteps(batch, record)
       if (after === record || after === undefined) return outcomes
-      if (await write(key, after, version)) return outcomes
+      const now = clock()
+      const next = toStored(after, version, now)
+      if (await write(key, next, version, now)) {
+        onWrite?.(key, next.version, after)
+        return outcomes
+      }
       if (clock() >= deadline) {
         throw new BinsError('CONFLICT', `Others kept changing the record for ${casMs} ms; try again.`)
       }
@@ -109,15 +150,9 @@ export function openRecords(store: Store, options: RecordsOptions): Records {
     }
   }
 
-  async function write(key: string, record: BinsRecord, version: number): Promise<boolean> {
-    const now = clock()
-    const next = {
-      version: Math.max(version + 1, now),
-      text: formatRecord(record),
-      expires: expiresOf(record, now),
-    }
+  async function write(key: string, next: Stored, expected: number, now: number): Promise<boolean> {
     try {
-      return await within(storeMs, store.write(key, next, version, now))
+      return await inTime(store.write(key, next, expected, now))
     } catch (cause) {
       if (await isKept(key, next)) return true
       throw cause
@@ -127,7 +162,7 @@ export function openRecords(store: Store, options: RecordsOptions): Records {
   /** A write without an answer has taken place or not: what is there now tells. */
   async function isKept(key: string, next: Stored): Promise<boolean> {
     try {
-      const stored = await within(storeMs, store.read(key, { now: clock(), fresh: true }))
+      const stored = await inTime(store.read(key, { now: clock(), fresh: true }))
       return stored?.version === next.version && stored.text === next.text
     } catch {
       // Still no answer; the failed write is what gets reported.
@@ -135,10 +170,25 @@ export function openRecords(store: Store, options: RecordsOptions): Records {
     }
   }
 
+  async function find(key: string, fresh: boolean): Promise<Found> {
+    try {
+      return await load(key, fresh)
+    } catch (cause) {
+      throw toStoreError(cause, onEvent)
+    }
+  }
+
   return {
     async read(key, { fresh = false } = {}) {
+      return (await find(key, fresh)).record
+    },
+
+    find: (key) => find(key, true),
+
+    async versions(keys) {
+      if (!store.versions) return undefined
       try {
-        return (await load(key, fresh)).record
+        return await inTime(store.versions(keys, clock()))
       } catch (cause) {
         throw toStoreError(cause, onEvent)
       }
@@ -180,6 +230,14 @@ function runSteps(
   return { after, outcomes }
 }
 
+function toStored(record: BinsRecord, expected: number, now: number): Stored {
+  return {
+    version: Math.max(expected + 1, now),
+    text: formatRecord(record),
+    expires: expiresOf(record, now),
+  }
+}
+
 /** A record is kept as long as anything needs it: a bin in it, or the cookie, under which other stores have bins too. */
 function expiresOf(record: BinsRecord, now: number): number {
   if (record.erased !== undefined) return record.erased + ERASED_AGE
@@ -194,16 +252,7 @@ function toStoreError(cause: unknown, onEvent: OnEvent | undefined): BinsError {
   return new BinsError('STORE_FAILED', 'The store could not read or write; see the cause.', { cause })
 }
 
-/** Waits for a call of the store, but not for ever. */
-function within<Result>(ms: number, call: Promise<Result>): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(new BinsError('STORE_TIMEOUT', `The store did not answer within ${ms} ms.`))
-    }, ms)
-    call.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+function startHeldTimer(run: () => void, ms: number): () => void {
+  const timer = setTimeout(run, ms)
+  return () => clearTimeout(timer)
 }

@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import type { BinName, Definition, Definitions } from '../core/definition.ts'
 import type { OnEvent } from '../core/event.ts'
-import { checkBins, openKeys, openStores, toOrigin } from './configuration.ts'
+import type { Bus } from './bus.ts'
+import { checkBins, openKeys, openStores, toMaxStreams, toOrigin } from './configuration.ts'
 import { answerEndpoint } from './endpoint.ts'
 import { type AnyRequest, readHead } from './head.ts'
 import type { Keys } from './keys.ts'
+import { openLive } from './live.ts'
 import { type BinsMiddleware, createMiddleware, type MiddlewareOptions, openHeld } from './middleware.ts'
 import { openRecords, type Records } from './records.ts'
 import { type OpenRequest, openRequest } from './request.ts'
 import type { ServerBins } from './server-bins.ts'
 import type { Store } from './store.ts'
+import { startTimer, type Timer } from './timer.ts'
 
 /** Options of {@link serveBins}. */
 export interface ServerOptions {
@@ -27,6 +30,15 @@ export interface ServerOptions {
    * proxy may distort.
    */
   origin?: string
+  /**
+   * Carries changes to the other processes of the site, so that their pages hear of them at once. Without one, they do
+   * within 36 s, and those of this process at once.
+   */
+  bus?: Bus
+  /**
+   * Most pages that this process tells of changes at a time. Others get 503, and ask from time to time. Default 10,000.
+   */
+  maxStreams?: number
   /** Receives what the owner may want to log or count. */
   onEvent?: OnEvent
   /** How long a write may keep losing against others, in ms, until it gives up with `CONFLICT`. Default 5,000. */
@@ -37,6 +49,8 @@ export interface ServerOptions {
   clock?: () => number
   /** Random bytes, fit for secrets. Default `node:crypto`'s. */
   random?: (bytes: number) => Buffer
+  /** Calls back after some ms; what it returns takes the call back. Default `setTimeout`, which keeps no process running. */
+  timer?: Timer
 }
 
 /** The server side of an application's bins. */
@@ -57,13 +71,16 @@ export interface BinsServer<D extends Definitions = Definitions> {
     handler: (state: ServerBins<D>) => Response | Promise<Response>,
     options?: { bins?: ReadonlyArray<BinName<D>> },
   ): Promise<Response>
-  /** Answers requests to the sync endpoint, at and below the definitions' `path`; 404 elsewhere. */
+  /**
+   * Answers requests to the sync endpoint, below the definitions' `path`; 404 elsewhere. The answer to `{path}/events`
+   * is a stream, or takes up to 25 s.
+   */
   fetch(request: Request): Promise<Response>
   /** Makes middleware for node:http, connect and express: `req.bins(names)` opens, and responses save. */
   middleware(options?: MiddlewareOptions): BinsMiddleware
   /** Deletes expired records from all stores, and says how many. */
   sweep(options?: { limit?: number }): Promise<number>
-  /** Ends what the stores opened themselves. */
+  /** Ends all streams, and what the stores and the bus opened themselves. */
   close(): Promise<void>
 }
 
@@ -85,6 +102,10 @@ export interface ServerParts {
   readonly clock: () => number
   /** Random bytes, fit for secrets. */
   readonly random: (bytes: number) => Buffer
+  /** A number from 0 to 1, 1 excluded. */
+  readonly fraction: () => number
+  /** Calls back after some ms. */
+  readonly timer: Timer
   /** Receives what the owner may want to log or count. */
   readonly onEvent: OnEvent | undefined
 }
@@ -95,7 +116,9 @@ export interface ServerParts {
  * @throws TypeError for a configuration that cannot work, naming the option.
  */
 export function serveBins<D extends Definitions>(definitions: D, options: ServerOptions = {}): BinsServer<D> {
-  const { clock = Date.now, random = randomBytes, casMs = 5_000, storeMs = 5_000, onEvent } = options
+  const { clock = Date.now, random = randomBytes, timer = startTimer, onEvent } = options
+  const { casMs = 5_000, storeMs = 5_000, bus } = options
+  const fraction = () => random(4).readUInt32BE() / 2 ** 32
   const stores = openStores(options)
   const all = [
     ...definitions.names.map(definitions.find),
@@ -109,7 +132,9 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
         casMs,
         storeMs,
         onEvent,
-        random: () => random(4).readUInt32BE() / 2 ** 32,
+        random: fraction,
+        timer: options.timer,
+        onWrite: (key, version, record) => live.written(name, key, version, record),
       }),
     ]),
   )
@@ -126,9 +151,12 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
     origin: options.origin === undefined ? undefined : toOrigin(options.origin),
     clock,
     random,
+    fraction,
+    timer,
     onEvent,
   }
   checkBins(all, stores)
+  const live = openLive(parts, { bus, maxStreams: toMaxStreams(options.maxStreams) })
   const states = new WeakMap<AnyRequest, OpenRequest>()
 
   function stateOf(request: AnyRequest): OpenRequest {
@@ -156,7 +184,7 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
       return state.save(response)
     },
 
-    fetch: (request) => answerEndpoint(parts, request),
+    fetch: (request) => answerEndpoint(parts, live, request),
 
     middleware: (settings) => createMiddleware(load, settings),
 
@@ -166,6 +194,7 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
     },
 
     async close() {
+      await live.close()
       await Promise.all([...stores.values()].map((store) => store.close?.()))
     },
   }

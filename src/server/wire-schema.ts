@@ -30,6 +30,39 @@ const request = z.strictObject({
   parts: z.array(part).check(z.minLength(1), z.maxLength(MAX_BINS)),
 })
 
+const change = z.object({
+  store: word(64),
+  key: z.string().check(z.minLength(1), z.maxLength(128)),
+  version: count,
+  cursor: word(128),
+})
+
+/** A record that was written: what the processes of a site tell each other. */
+export type Change = z.infer<typeof change>
+
+const cursors = z.record(word(64), word(128))
+
+/** Parses a message of the bus; `undefined` if it is of somebody else, or of another version of Breadbin. */
+export function parseChange(text: string): Change | undefined {
+  return change.safeParse(parseJson(text)).data
+}
+
+/** Parses the cursors that a long poll knows; `undefined` if it is not a list of them. */
+export function parseCursors(text: string): ReadonlyMap<string, string> | undefined {
+  const { data } = cursors.safeParse(parseJson(text))
+  return data && new Map(Object.entries(data))
+}
+
+/** Parses JSON; `undefined` if it is none. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // A SyntaxError.
+    return undefined
+  }
+}
+
 /** Parses the body of a sync request; `undefined` if it is not one. */
 export function parseSyncRequest(json: unknown): SyncRequest | undefined {
   const parsed = request.safeParse(json)

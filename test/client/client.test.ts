@@ -54,9 +54,11 @@ describe('openBins', () => {
     const stop = page.watch((status) => seen.push(status))
     page.set('note', 'text')
     expect(seen.at(-1)).toMatchObject({ phase: 'idle', pending: 1 })
+    expect(page.pending('note')).toBe(true)
     await page.sync()
     expect(seen.map(({ phase }) => phase)).toContain('syncing')
     expect(seen.at(-1)).toMatchObject({ phase: 'idle', pending: 0 })
+    expect(page.pending('note')).toBe(false)
     stop()
     seen.length = 0
     page.set('note', 'more')

@@ -214,6 +214,29 @@ if (chromium) {
       })
     })
 
+    it('follows in every window what happens in one of them', async () => {
+      const other = await openPage()
+      await other.goto(demo.url)
+      await other.waitForSelector('#sync:enabled')
+      await page.bringToFront()
+      await press('One Rye loaf more', 2)
+      await page.click('[name="theme"][value="dark"]')
+      await isSynced()
+
+      await shows('[data-pieces="rye"]', '2', other)
+      await shows('#theme [data-fact="page"]', '"dark"', other)
+      await shows('[data-status="pending"]', '0', other)
+    })
+
+    it('tells what has become of an edit', async () => {
+      await showsFacts('cart', { edit: 'none yet' })
+      await page.click('#offline')
+      await press('One Rye loaf more')
+      await showsFacts('cart', { edit: 'kept here, waits for the server' })
+      await page.click('#offline')
+      await showsFacts('cart', { edit: 'the server has it' })
+    })
+
     it('keeps everything over a restart of the server', async () => {
       await page.click('[name="theme"][value="light"]')
       await page.click('[name="region"][value="fr-FR"]')

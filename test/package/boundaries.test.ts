@@ -13,6 +13,7 @@ interface Rule {
 }
 
 const CORE = /^src\/core\//
+const BUS = /^src\/server\/bus\.ts$/
 const STORE = /^src\/server\/store\.ts$/
 const MEMORY_STORE = /^src\/stores\/memory\.ts$/
 const NODE = /^node:/
@@ -25,6 +26,7 @@ const RULES: Record<string, Rule> = {
     values: [CORE, /^src\/server\//, MEMORY_STORE, NODE, /^cookie$/, /^@remix-run\/node-fetch-server$/],
   },
   stores: { values: [CORE, NODE], types: [STORE] },
+  buses: { values: [CORE, NODE], types: [BUS] },
   testing: { values: [CORE, /^src\/testing\//, /^node:assert\/strict$/], types: [STORE] },
 }
 

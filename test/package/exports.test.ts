@@ -24,6 +24,15 @@ describe('the entries of the package', () => {
           "BinsError",
           "defineBins",
         ],
+        "breadbin/buses/memory": [
+          "memoryBus",
+        ],
+        "breadbin/buses/postgres": [
+          "postgresBus",
+        ],
+        "breadbin/buses/redis": [
+          "redisBus",
+        ],
         "breadbin/client": [
           "openBins",
         ],

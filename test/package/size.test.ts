@@ -6,10 +6,13 @@ import { describe, expect, it } from 'vitest'
 import { ROOT } from '../support/run.ts'
 
 /** Everything, superjson, js-cookie and idb-keyval included; docs/decisions/002-bytes.md says why not less. */
-const MAX_BYTES = 18_000
+const MAX_BYTES = 19_200
 
 /** The same for pages that use cookies alone. */
-const MAX_COOKIE_BYTES = 11_500
+const MAX_COOKIE_BYTES = 10_400
+
+/** Everything, for those who bundle it: with all of superjson, which our script files have in part. */
+const MAX_BUNDLED_BYTES = 21_300
 
 /** Words that only code for servers has. */
 const SERVER_WORDS = ['createHmac', 'node:', 'Set-Cookie', 'set-cookie', 'ZodError', '_zod']
@@ -35,9 +38,9 @@ describe('the file for script tags that keeps cookies alone', () => {
 })
 
 describe('openBins of breadbin/client, bundled for browsers', () => {
-  it(`has ${MAX_BYTES} bytes at most, in brotli`, async () => {
+  it(`has ${MAX_BUNDLED_BYTES} bytes at most, in brotli`, async () => {
     expect(brotliBytes(await bundle("export { openBins } from 'breadbin/client'"))).toBeLessThanOrEqual(
-      MAX_BYTES,
+      MAX_BUNDLED_BYTES,
     )
   })
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -6,12 +6,64 @@ import {
   type BrowserContext,
   type EvaluateFunc,
   type Frame,
+  type LaunchOptions,
   launch,
   type Page,
 } from 'puppeteer-core'
 
-const ARGUMENTS = [
-  '--headless',
+/** The browsers that the tests run in. */
+export type BrowserName = 'chromium' | 'firefox'
+
+/** What a browser is started with. */
+export interface BrowserSettings {
+  /** Which one it is. Default Chromium. */
+  name?: BrowserName
+  /** Whether all its windows are private. Default false. */
+  isPrivate?: boolean
+  /** Whether its user forbids all sites to keep anything. Default false. */
+  blocksCookies?: boolean
+}
+
+/** A running browser. */
+export interface TestBrowser {
+  /** The profile that it was started with: what its settings are about. */
+  readonly profile: BrowserContext
+  /** Id of its first process. */
+  readonly pid: number
+  /** Opens a browser profile of its own: cookies and databases of nobody else. */
+  openProfile(): Promise<BrowserContext>
+  /** Ends it, and removes what it has written. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a browser that talks to nobody but the tests' pages.
+ *
+ * @param executable What `needs` has found.
+ */
+export async function launchBrowser(
+  executable: string,
+  { name = 'chromium', isPrivate = false, blocksCookies = false }: BrowserSettings = {},
+): Promise<TestBrowser> {
+  const folder = mkdtempSync(join(tmpdir(), `breadbin-${name}-`))
+  const settings = { folder, isPrivate, blocksCookies }
+  const options = name === 'chromium' ? chromiumOptions(settings) : firefoxOptions(settings)
+  const browser: Browser = await launch({ executablePath: executable, headless: true, ...options })
+  return {
+    profile: browser.defaultBrowserContext(),
+    pid: browser.process()?.pid ?? 0,
+    openProfile: () => browser.createBrowserContext(),
+    async close() {
+      await browser.close()
+      // Its own processes may still be closing files.
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
+    },
+  }
+}
+
+type Settings = Required<Omit<BrowserSettings, 'name'>> & { readonly folder: string }
+
+const CHROMIUM_FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -21,33 +73,29 @@ const ARGUMENTS = [
   '--disable-sync',
 ]
 
-/** A running Chromium. */
-export interface TestBrowser {
-  /** Opens a browser profile of its own: cookies and databases of nobody else. */
-  openProfile(): Promise<BrowserContext>
-  /** Ends it, and removes what it has written. */
-  close(): Promise<void>
+function chromiumOptions({ folder, isPrivate, blocksCookies }: Settings): LaunchOptions {
+  if (blocksCookies) {
+    // 2 is "block" (components/content_settings/core/common/content_settings.h); there is no flag for it.
+    const preferences = { profile: { default_content_setting_values: { cookies: 2 } } }
+    mkdirSync(join(folder, 'Default'))
+    writeFileSync(join(folder, 'Default', 'Preferences'), JSON.stringify(preferences))
+  }
+  return {
+    userDataDir: folder,
+    args: [...CHROMIUM_FLAGS, ...(isPrivate ? ['--incognito'] : [])],
+    ignoreDefaultArgs: ['--enable-automation'],
+  }
 }
 
-/**
- * Starts a Chromium that talks to nobody but the tests' pages.
- *
- * @param executable What `needs('chromium')` has found.
- */
-export async function launchBrowser(executable: string): Promise<TestBrowser> {
-  const folder = mkdtempSync(join(tmpdir(), 'breadbin-chromium-'))
-  const browser: Browser = await launch({
-    executablePath: executable,
-    userDataDir: folder,
-    args: ARGUMENTS,
-    ignoreDefaultArgs: ['--enable-automation'],
-  })
+function firefoxOptions({ folder, isPrivate, blocksCookies }: Settings): LaunchOptions {
   return {
-    openProfile: () => browser.createBrowserContext(),
-    async close() {
-      await browser.close()
-      // Chromium's own processes may still be closing files.
-      rmSync(folder, { recursive: true, maxRetries: 10, retryDelay: 100 })
+    browser: 'firefox',
+    userDataDir: folder,
+    extraPrefsFirefox: {
+      // Puppeteer turns the back/forward cache off.
+      'fission.bfcacheInParent': true,
+      ...(isPrivate ? { 'browser.privatebrowsing.autostart': true } : {}),
+      ...(blocksCookies ? { 'network.cookie.cookieBehavior': 2 } : {}),
     },
   }
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, globSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { it } from 'vitest'
 
@@ -9,6 +9,8 @@ interface Program {
   readonly names: readonly string[]
   /** How to get it. */
   readonly install: string
+  /** Where else than in PATH to look. */
+  readonly folders?: () => readonly string[]
   /** Tells whether an executable will do. Default: any. */
   readonly suits?: (path: string) => boolean
 }
@@ -17,6 +19,20 @@ const PROGRAMS = {
   chromium: {
     names: ['chromium', 'chromium-browser', 'google-chrome'],
     install: 'sudo apt-get install chromium',
+  },
+  firefox: { names: ['firefox-esr', 'firefox'], install: 'sudo apt-get install firefox-esr' },
+  redis: { names: ['redis-server', 'valkey-server'], install: 'sudo apt-get install redis-server' },
+  postgres: {
+    names: ['postgres'],
+    install: 'sudo apt-get install postgresql',
+    // Debian keeps it out of PATH: several versions may be there.
+    folders: () => globSync('/usr/lib/postgresql/*/bin'),
+  },
+  nginx: {
+    names: ['nginx'],
+    install: 'sudo apt-get install nginx',
+    // Debian has it where only root looks.
+    folders: () => ['/usr/sbin'],
   },
   'node 20': {
     names: ['node', 'nodejs'],
@@ -43,11 +59,12 @@ export function needs(name: keyof typeof PROGRAMS): string | undefined {
   return path
 }
 
-function findExecutable({ names, suits }: Program): string | undefined {
+function findExecutable({ names, suits, folders: others }: Program): string | undefined {
   // npm puts the project's own programs, such as a newer Node, before the machine's.
-  const folders = (process.env.PATH ?? '')
+  const inPath = (process.env.PATH ?? '')
     .split(delimiter)
     .filter((folder) => !folder.includes('node_modules'))
+  const folders = [...inPath, ...(others?.() ?? [])]
   const paths = names.flatMap((name) => folders.map((folder) => join(folder, name)))
   return paths.find((path) => existsSync(path) && (suits?.(path) ?? true))
 }

@@ -55,10 +55,12 @@ export function showFacts(state, send) {
   }
   state.watch((status) => {
     show('cart')
+    showEdit(state, status)
     if (status.lastSyncedAt === lastSyncedAt) return
     lastSyncedAt = status.lastSyncedAt
     ask()
   })
+  showEdit(state, state.status())
   return { ask }
 }
 
@@ -71,6 +73,15 @@ function showHidden({ read, kept }) {
       ? `the server’s store · ${bytes} bytes`
       : 'nothing yet'
   }
+}
+
+/** Shows what has become of the last edit of the cart. */
+function showEdit(state, { lastSyncedAt }) {
+  const refused = state.rejected('cart')
+  let edit = lastSyncedAt ? 'the server has it' : 'none yet'
+  if (refused) edit = `refused: ${refused.issues.map(({ message }) => message).join(', ')}`
+  if (state.pending('cart')) edit = 'kept here, waits for the server'
+  factOf('cart', 'edit').textContent = edit
 }
 
 function factOf(name, fact) {

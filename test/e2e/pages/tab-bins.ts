@@ -3,10 +3,22 @@ import { defineBins } from '../../../src/core/definition.ts'
 
 const count = z._default(z.number(), 0)
 
-/** The bins of the pages in `tabs.test.ts`, and of their server. */
+/** The bins of the pages in `tabs.test.ts` and `sync.test.ts`, and of their server. */
 export const tabBins = defineBins({
   count: { schema: count, browser: 'write', merge: (base = 0, mine = 0, theirs = 0) => theirs + mine - base },
+  ids: { schema: z._default(z.record(z.string(), z.number()), {}), browser: 'write', merge: (base = {}, mine = {}, theirs = {}) => {
+    const all: Record<string, number> = { ...theirs }
+    for (const id of Object.keys({ ...base, ...mine })) {
+      const n = (all[id] ?? 0) + (mine[id] ?? 0) - (base[id] ?? 0)
+      if (n) all[id] = n
+      else delete all[id]
+    }
+    return all
+  } },
   note: { schema: z.string(), browser: 'write' },
+  // Each of two tabs has one for itself.
+  first: { schema: z.string(), browser: 'write' },
+  second: { schema: z.string(), browser: 'write' },
   theme: { schema: z.string(), storage: 'cookie', maxAge: '400d' },
   clicks: { schema: count, storage: 'cookie' },
   draft: { schema: z.string(), storage: 'device' },

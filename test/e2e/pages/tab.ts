@@ -1,6 +1,7 @@
-/** A page with bins, for `tabs.test.ts` to work with. */
+/** A page with bins, for `tabs.test.ts` and `sync.test.ts` to work with. */
 import { type ClientBins, openBins } from '../../../src/client/client.ts'
 import type { BinsEvent } from '../../../src/core/event.ts'
+import { openTimers, type Timers } from '../../support/clock.ts'
 import { tabBins } from './tab-bins.ts'
 
 /** What the page has. */
@@ -11,6 +12,10 @@ export interface Tab {
   readonly events: BinsEvent[]
   /** Errors that nobody has caught. */
   readonly errors: string[]
+  /** Its timers. With `?held` in its address they call back only when the test tells them to. */
+  readonly timers: Timers
+  /** For each time that the page was shown, whether it came from the back/forward cache. */
+  readonly restored: boolean[]
 }
 
 declare const window: Window & { tab?: Promise<Tab> }
@@ -20,7 +25,14 @@ window.tab = openTab()
 async function openTab(): Promise<Tab> {
   const errors: string[] = []
   window.addEventListener('error', ({ message }) => errors.push(message))
+  const restored: boolean[] = []
+  window.addEventListener('pageshow', ({ persisted }) => restored.push(persisted))
   const events: BinsEvent[] = []
-  const state = await openBins(tabBins, { onEvent: (event) => events.push(event) })
-  return { state, events, errors }
+  const timers = openTimers()
+  const isHeld = new URLSearchParams(location.search).has('held')
+  const state = await openBins(tabBins, {
+    onEvent: (event) => events.push(event),
+    ...(isHeld ? { timer: timers.start } : {}),
+  })
+  return { state, events, errors, timers, restored }
 }
