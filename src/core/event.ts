@@ -23,6 +23,8 @@ export type BinsEvent =
   | { readonly type: 'store-failed'; readonly cause: unknown }
   /** A sync was refused or did not get through; it will be tried again. */
   | { readonly type: 'sync-failed'; readonly cause: unknown }
+  /** The bus between the processes of the site failed: their pages hear of changes later. */
+  | { readonly type: 'bus-failed'; readonly cause: unknown }
   /** The server refused an edit; it is kept as a rejected draft. */
   | { readonly type: 'rejected'; readonly bin: string }
 

@@ -1,4 +1,3 @@
-import { BinsError } from '../core/error.ts'
 import { type OnEvent, report } from '../core/event.ts'
 import type { Bus } from './bus.ts'
 import { type Change, parseChange } from './wire-schema.ts'
@@ -34,8 +33,7 @@ export function openFanOut(bus: Bus | undefined, { onChange, onGap, onEvent }: F
   let stop: (() => Promise<void>) | undefined
 
   function failed(what: string, cause?: unknown): void {
-    const message = `The bus did not ${what}; pages hear of changes later.`
-    report(onEvent, { type: 'sync-failed', cause: new BinsError('SYNC_FAILED', message, { cause }) })
+    report(onEvent, { type: 'bus-failed', cause: new Error(`The bus did not ${what}.`, { cause }) })
   }
 
   async function send(to: Bus, message: string): Promise<void> {

@@ -157,14 +157,15 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
   }
   checkBins(all, stores)
   const live = openLive(parts, { bus, maxStreams: toMaxStreams(options.maxStreams) })
-  const states = new WeakMap<AnyRequest, OpenRequest>()
+  /** Where a request keeps its bins: a WeakMap would cost more in garbage collection than all the rest. */
+  const opened = Symbol('bins')
 
-  function stateOf(request: AnyRequest): OpenRequest {
-    const known = states.get(request)
+  function stateOf(request: AnyRequest & { [opened]?: OpenRequest }): OpenRequest {
+    const known = request[opened]
     if (known) return known
     const head = readHead(request, parts.origin)
     const state = openHeld(parts, request, head) ?? openRequest(parts, head)
-    states.set(request, state)
+    request[opened] = state
     return state
   }
 

@@ -98,8 +98,8 @@ describe('two servers on one store', () => {
     await here.edit('pear')
     await settle()
     expect(here.events.all).toEqual([
-      { type: 'sync-failed', cause: expect.objectContaining({ message: expect.stringContaining('bus') }) },
-      { type: 'sync-failed', cause: expect.objectContaining({ cause: new Error('down') }) },
+      { type: 'bus-failed', cause: expect.objectContaining({ message: expect.stringContaining('bus') }) },
+      { type: 'bus-failed', cause: expect.objectContaining({ cause: new Error('down') }) },
     ])
     expect((await events.next())?.event).toBe('poke')
     isDown = false
@@ -261,6 +261,6 @@ describe('messages', () => {
     const here = site.start(bus)
     for (let edit = 0; edit < 1_002; edit += 1) await here.edit(String(edit))
     expect(publishing).toBe(1_000)
-    expect(here.events.types).toEqual(['sync-failed', 'sync-failed'])
+    expect(here.events.types).toEqual(['bus-failed', 'bus-failed'])
   })
 })
