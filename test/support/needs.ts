@@ -34,6 +34,11 @@ const PROGRAMS = {
     // Debian has it where only root looks.
     folders: () => ['/usr/sbin'],
   },
+  varnish: {
+    names: ['varnishd'],
+    install: 'sudo apt-get install varnish',
+    folders: () => ['/usr/sbin'],
+  },
   'node 20': {
     names: ['node', 'nodejs'],
     install: 'install Node 20.19 or newer, but older than 22, and put it into PATH',

@@ -26,9 +26,19 @@ export interface Account {
 export async function startProgram(
   path: string,
   args: readonly string[],
-  { port, folder, account = {} }: { port: number; folder: string; account?: Account },
+  {
+    port,
+    folder,
+    account = {},
+    env = {},
+  }: { port: number; folder: string; account?: Account; env?: Record<string, string> },
 ): Promise<Started> {
-  const child = spawn(path, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], ...account })
+  const child = spawn(path, args, {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+    ...account,
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
