@@ -1,6 +1,8 @@
 import { checkWrite } from '../core/check-write.ts'
 import { BinsError } from '../core/error.ts'
 import type { Store, Stored } from '../server/store.ts'
+import { checkName } from './sql/layout.ts'
+import { fromExpires, type Row, toStored, toText } from './sql/rows.ts'
 import { openDatabase, type SqliteDatabase, type SqliteSync } from './sqlite/database.ts'
 import { prepareStatements } from './sqlite/statements.ts'
 
@@ -17,16 +19,6 @@ export interface SqliteStoreOptions {
    */
   readonly sync?: SqliteSync
 }
-
-interface Row {
-  readonly key: string | Uint8Array
-  readonly version: number | bigint
-  readonly expires: number | bigint
-  readonly text: string | Uint8Array
-}
-
-/** SQLite has no integer for `Infinity`. */
-const NEVER = Number.MAX_SAFE_INTEGER
 
 /**
  * Keeps records in SQLite, for any number of processes on one machine.
@@ -61,14 +53,14 @@ export function sqliteStore(
     async read(key, { now }) {
       assertOpen()
       const row = statements.read.get(key, now)
-      return row ? toStored(row) : undefined
+      return row ? fromRow(row) : undefined
     },
 
     async write(key, next, expected, now) {
       assertOpen()
       checkWrite(key, next, expected, now)
       const { version, text } = next
-      const expires = Math.min(next.expires, NEVER)
+      const expires = fromExpires(next.expires)
       const { changes } =
         expected === 0
           ? statements.create.run(key, version, expires, text, now)
@@ -113,9 +105,7 @@ export function sqliteStore(
 }
 
 function checkOptions(database: string | SqliteDatabase, table: string, sync: SqliteSync | undefined): void {
-  if (!/^[A-Za-z_]\w{0,62}$/.test(table)) {
-    throw new TypeError('table: pass 1 to 63 letters, digits and underscores that do not begin with a digit.')
-  }
+  checkName('table', table, 63)
   if (sync === undefined) return
   if (sync !== 'normal' && sync !== 'full') throw new TypeError("sync: pass 'normal' or 'full'.")
   if (typeof database === 'string') return
@@ -138,26 +128,17 @@ function isOnDisk(database: SqliteDatabase): boolean {
   )
 }
 
-function toStored(row: unknown): Stored {
+function fromRow(row: unknown): Stored {
   // The columns are those of the statement.
-  const { version, expires, text } = row as Row
-  return {
-    version: Number(version),
-    text: toText(text),
-    expires: Number(expires) === NEVER ? Infinity : Number(expires),
-  }
+  return toStored(row as Row)
 }
 
 function toEntry(row: unknown): [string, Stored] {
   // The columns are those of the statement.
-  return [toText((row as Row).key), toStored(row)]
+  return [toText((row as Row).key), fromRow(row)]
 }
 
 function toVersion(row: unknown): number {
   // The columns are those of the statement.
   return Number((row as Row).version)
-}
-
-function toText(value: string | Uint8Array): string {
-  return typeof value === 'string' ? value : Buffer.from(value).toString()
 }

@@ -1,6 +1,7 @@
 import type { Store } from '../server/store.ts'
 import type { StoreCases, StoreLimits } from './store-suite/case.ts'
 import { expiryCases } from './store-suite/expiry.ts'
+import { historyCases } from './store-suite/history.ts'
 import { keyCases } from './store-suite/keys.ts'
 import { powerCases } from './store-suite/powers.ts'
 import { raceCases } from './store-suite/races.ts'
@@ -16,7 +17,15 @@ export interface StoreSuiteOptions extends Partial<StoreLimits> {
 /** A test runner's function: `test` of `node:test`, `it` of Vitest, Jest or Mocha. */
 export type RunTest = (name: string, run: () => Promise<void>) => unknown
 
-const suites: readonly StoreCases[] = [textCases, writeCases, expiryCases, raceCases, keyCases, powerCases]
+const suites: readonly StoreCases[] = [
+  textCases,
+  writeCases,
+  expiryCases,
+  raceCases,
+  historyCases,
+  keyCases,
+  powerCases,
+]
 
 /**
  * Checks that a store keeps the contract of {@link Store}: every store of Breadbin passes it, and so must yours.
@@ -28,13 +37,13 @@ const suites: readonly StoreCases[] = [textCases, writeCases, expiryCases, raceC
  * All times are passed in, around 2035; nothing waits. Several processes on one store are not part of it.
  */
 export function storeSuite(test: RunTest, options: StoreSuiteOptions): void {
-  const { open, expiryStepMs = 1, sweepDelayMs = 0, sweeps = true } = options
+  const { open, expiryStepMs = 1, sweepDelayMs = 0, sweeps = true, maxTextBytes = Infinity } = options
   for (const cases of suites) {
     for (const [name, check] of Object.entries(cases)) {
       test(name, async () => {
         const store = await open()
         try {
-          await check(store, { expiryStepMs, sweepDelayMs, sweeps })
+          await check(store, { expiryStepMs, sweepDelayMs, sweeps, maxTextBytes })
         } finally {
           await store.close?.()
         }

@@ -4,17 +4,35 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { fileStore } from '../../src/stores/file.ts'
 import { storeSuite } from '../../src/testing/store-suite.ts'
 import { directoriesIn, filesIn } from '../support/files-in.ts'
+import { fullDiskSuite } from '../support/full-disk-suite.ts'
 import { LATER, NOW, temporaryFolders } from '../support/open-store.ts'
+import { mountSmallDisk } from '../support/small-disk.ts'
 import { processSuite } from '../support/store-processes.ts'
 
 const HOUR = 3_600_000
 const folders = temporaryFolders()
+const disk = mountSmallDisk()
 
-afterAll(() => folders.remove())
+afterAll(() => {
+  folders.remove()
+  disk?.remove()
+})
 
 describe('fileStore', () => {
   storeSuite(it, { open: () => fileStore(folders.make()), sweepDelayMs: HOUR })
   processSuite(it, 'file', folders.make)
+  if (disk) fullDiskSuite(it, disk, () => fileStore(join(disk.path, 'files')))
+
+  it.runIf(disk)('reads from a disk that is read-only, and writes when it is not any more', async () => {
+    const store = fileStore(join(String(disk?.path), 'read-only'))
+    await store.write('key', entry(1), 0, NOW)
+    disk?.setReadOnly(true)
+    expect(await store.read('key', { now: NOW })).toEqual(entry(1))
+    await expect(store.write('key', entry(2), 1, NOW)).rejects.toMatchObject({ code: 'EROFS' })
+    await expect(store.delete('key')).rejects.toMatchObject({ code: 'EROFS' })
+    disk?.setReadOnly(false)
+    expect(await store.write('key', entry(2), 1, NOW)).toBe(true)
+  })
 
   it('is durable', () => {
     expect(fileStore(folders.make()).durable).toBe(true)

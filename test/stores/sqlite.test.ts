@@ -2,21 +2,30 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterAll, describe, expect, it } from 'vitest'
+import { writeTable } from '../../src/stores/sqlite/statements.ts'
 import { sqliteStore } from '../../src/stores/sqlite.ts'
 import { storeSuite } from '../../src/testing/store-suite.ts'
+import { documentedSql } from '../support/documented-sql.ts'
+import { fullDiskSuite } from '../support/full-disk-suite.ts'
 import { createBetterSqlite, LATER, NOW, temporaryFolders } from '../support/open-store.ts'
+import { mountSmallDisk } from '../support/small-disk.ts'
 import { processSuite, runProcesses } from '../support/store-processes.ts'
 
 const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
 const folders = temporaryFolders()
+const disk = mountSmallDisk()
 const makePath = () => join(folders.make(), 'bins.db')
 const entry = { version: 1, text: 'text', expires: LATER }
 
-afterAll(() => folders.remove())
+afterAll(() => {
+  folders.remove()
+  disk?.remove()
+})
 
 describe('sqliteStore of a path', () => {
   storeSuite(it, { open: () => sqliteStore(makePath()) })
   processSuite(it, 'node:sqlite', folders.make)
+  if (disk) fullDiskSuite(it, disk, () => sqliteStore(join(disk.path, 'bins.db')))
 
   it('lets processes create one file at once, 200 times', { timeout: 60_000 }, async () => {
     await runProcesses('node:sqlite', folders.make(), { task: 'create', key: 'key', times: 200 }, 8)
@@ -94,6 +103,52 @@ describe('sqliteStore of a database that was handed in', () => {
       { key: 'a', version: 7, expires: LATER, text: '{"a":1}', type: 'integer' },
       { key: 'b', version: 8, expires: Number.MAX_SAFE_INTEGER, text: '', type: 'integer' },
     ])
+  })
+
+  it('has a table that is created and queried by the SQL in the documents', async () => {
+    const database = new DatabaseSync(':memory:')
+    const [create, select] = documentedSql('SQLite')
+    expect(create).toBe(writeTable('breadbin'))
+    database.exec(String(create))
+    const text = '{"bins":{"cart":{"data":{"json":["bread"]}}}}'
+    await sqliteStore(database).write('key', { version: 1, text, expires: LATER }, 0, NOW)
+    const row = database.prepare(String(select)).get()
+    expect(Object.values(row ?? {})).toEqual(['key', '["bread"]'])
+  })
+
+  it('reads a table that it may not write', async () => {
+    const path = makePath()
+    const database = createBetterSqlite(path)
+    await sqliteStore(database).write('key', entry, 0, NOW)
+    const reader = new Database(path, { readonly: true })
+    const store = sqliteStore(reader)
+    expect(await store.read('key', { now: NOW })).toEqual(entry)
+    const readOnly = { code: 'SQLITE_READONLY' }
+    await expect(store.write('key', { ...entry, version: 2 }, 1, NOW)).rejects.toMatchObject(readOnly)
+    await expect(store.write('other', entry, 0, NOW)).rejects.toMatchObject(readOnly)
+    reader.close()
+    database.close()
+  })
+
+  it('completes a table without its index', () => {
+    const database = new DatabaseSync(':memory:')
+    sqliteStore(database)
+    database.exec('DROP INDEX breadbin_expires')
+    sqliteStore(database)
+    expect(
+      database.prepare("SELECT 1 AS one FROM sqlite_schema WHERE name = 'breadbin_expires'").get(),
+    ).toEqual({
+      one: 1,
+    })
+  })
+
+  it('refuses a table of a newer Breadbin', () => {
+    const database = new DatabaseSync(':memory:')
+    sqliteStore(database)
+    const table = database.prepare("SELECT sql FROM sqlite_schema WHERE name = 'breadbin'").get()
+    const newer = String(table?.sql).replace('breadbin 1', 'breadbin 2').replace('"breadbin"', '"newer"')
+    database.exec(newer)
+    expect(() => sqliteStore(database, { table: 'newer' })).toThrow(/newer Breadbin/)
   })
 
   it('refuses a table name that is not a plain one', () => {

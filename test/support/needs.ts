@@ -22,11 +22,18 @@ const PROGRAMS = {
   },
   firefox: { names: ['firefox-esr', 'firefox'], install: 'sudo apt-get install firefox-esr' },
   redis: { names: ['redis-server', 'valkey-server'], install: 'sudo apt-get install redis-server' },
+  memcached: { names: ['memcached'], install: 'sudo apt-get install memcached' },
   postgres: {
     names: ['postgres'],
     install: 'sudo apt-get install postgresql',
     // Debian keeps it out of PATH: several versions may be there.
     folders: () => globSync('/usr/lib/postgresql/*/bin'),
+  },
+  mariadb: {
+    names: ['mariadbd'],
+    install: 'sudo apt-get install mariadb-server',
+    // Debian has it where only root looks.
+    folders: () => ['/usr/sbin'],
   },
   nginx: {
     names: ['nginx'],

@@ -1,3 +1,4 @@
+import { checkLayout, MARK } from '../sql/layout.ts'
 import type { SqliteDatabase, SqliteStatement } from './database.ts'
 
 /** All that the store asks of the database; each is one statement, and so one transaction. */
@@ -24,16 +25,12 @@ export interface Statements {
  * Creates the table if need be and compiles the statements, once.
  *
  * @throws TypeError if the database is in UTF-16: SQLite makes U+FFFD of U+FFFE and U+FFFF there.
+ * @throws {@link BinsError} `STORE_FAILED` if a newer Breadbin has made the table.
  */
 export function prepareStatements(database: SqliteDatabase, tableName: string): Statements {
   if (!isUtf8(database)) throw new TypeError('sqliteStore: pass a database whose PRAGMA encoding is UTF-8.')
   const table = `"${tableName}"`
-  database.exec(
-    `CREATE TABLE IF NOT EXISTS ${table} (
-      key varchar(128) PRIMARY KEY NOT NULL, version bigint NOT NULL, expires bigint NOT NULL, text text NOT NULL
-    )`,
-  )
-  database.exec(`CREATE INDEX IF NOT EXISTS "${tableName}_expires" ON ${table} (expires)`)
+  openTable(database, tableName)
   // node:sqlite cuts text at U+0000 when it reads (seen in Node 22.13, not in 24.21), but not bytes.
   const whole = cutsText(database) ? (column: string) => `CAST(${column} AS BLOB) AS ${column}` : String
   const columns = `version, expires, ${whole('text')}`
@@ -57,6 +54,23 @@ export function prepareStatements(database: SqliteDatabase, tableName: string): 
       `SELECT ${whole('key')}, ${columns} FROM ${table} WHERE key > ? ORDER BY key LIMIT ?`,
     ),
   }
+}
+
+/** A table that is there, with its index, is not touched: who may only read it can do so. */
+function openTable(database: SqliteDatabase, name: string): void {
+  const found = database.prepare('SELECT sql FROM sqlite_schema WHERE type = ? AND name = ?')
+  const table = found.get('table', name)
+  // SQLite keeps the statement that created a table, comments included.
+  if (table) checkLayout(name, (table as { sql: string }).sql)
+  if (!found.get('index', `${name}_expires`)) database.exec(writeTable(name))
+}
+
+/** Writes what creates the table, for people too. Processes may race, and one that was killed halfway is followed by another. */
+export function writeTable(name: string): string {
+  return `CREATE TABLE IF NOT EXISTS "${name}" ( -- ${MARK}
+  key varchar(128) PRIMARY KEY NOT NULL, version bigint NOT NULL, expires bigint NOT NULL, text text NOT NULL
+);
+CREATE INDEX IF NOT EXISTS "${name}_expires" ON "${name}" (expires);`
 }
 
 function isUtf8(database: SqliteDatabase): boolean {

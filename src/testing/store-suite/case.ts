@@ -9,6 +9,8 @@ export interface StoreLimits {
   readonly sweepDelayMs: number
   /** Whether `sweep` deletes anything; `false` where the system does it itself. Default `true`. */
   readonly sweeps: boolean
+  /** Longest text that the system takes, in bytes of UTF-8; more is `TOO_LARGE`. At least 64 KiB. Default no limit. */
+  readonly maxTextBytes: number
 }
 
 /** What must be true of any store, by name. Each case gets an empty one. */

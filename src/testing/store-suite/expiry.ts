@@ -13,6 +13,17 @@ export const expiryCases: StoreCases = {
     await assertGone(store, 'key', LATER + 1)
   },
 
+  'goes by the clock of each caller, and by no other': async (store, { expiryStepMs }) => {
+    const [behind, ahead] = [NOW - 300_000, NOW + 300_000]
+    const next = entry(1, 'text', NOW + 60_000)
+    assert.equal(await store.write('key', next, 0, behind), true)
+    await assertGone(store, 'key', ahead)
+    await assertKept(store, 'key', next, NOW + 60_000 - expiryStepMs)
+    assert.equal(await store.write('key', entry(2, 'late', ahead + 1_000), 1, ahead), false)
+    assert.equal(await store.write('key', entry(3, 'new', ahead + 60_000), 0, ahead), true)
+    await assertKept(store, 'key', entry(3, 'new', ahead + 60_000), behind)
+  },
+
   'refuses a writer who read an entry that has expired since': async (store) => {
     await create(store, 'key', entry(1))
     assert.equal(await store.write('key', entry(2, 'late', LATER + 1), 1, LATER), false)

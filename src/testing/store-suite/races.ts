@@ -31,6 +31,14 @@ export const raceCases: StoreCases = {
     await assertKept(store, 'key', entry(results.indexOf(true) + 2))
   },
 
+  'lets one of 20 racers write who all write the same': async (store) => {
+    const results = await Promise.all(RACERS.map(() => store.write('key', entry(1), 0, NOW)))
+    assert.equal(countWon(results), 1)
+    const next = await Promise.all(RACERS.map(() => store.write('key', entry(2), 1, NOW)))
+    assert.equal(countWon(next), 1)
+    await assertKept(store, 'key', entry(2))
+  },
+
   'lets one of 20 racers create over an expired entry': async (store) => {
     await create(store, 'key', entry(1))
     const write = (racer: number) => store.write('key', entry(racer + 2, 'new', TOMORROW), 0, LATER)
@@ -129,11 +137,56 @@ export const raceCases: StoreCases = {
     }
   },
 
+  'either sweeps an entry or lets it be prolonged': async (store, { sweepDelayMs }) => {
+    const end = LATER + sweepDelayMs
+    const next = entry(2, 'long', end + 1)
+    for (const key of ROUNDS) {
+      await create(store, key, entry(1))
+      const [isWritten] = await Promise.all([store.write(key, next, 1, NOW), store.sweep(end, 100)])
+      if (isWritten) await assertKept(store, key, next, end)
+      else await assertGone(store, key, NOW)
+    }
+  },
+
   'sweeps every entry once when two sweep': async (store, { sweeps, sweepDelayMs }) => {
     for (const key of ROUNDS) await create(store, key, entry(1))
     const end = LATER + sweepDelayMs
     const [one, other] = await Promise.all([store.sweep(end, 100), store.sweep(end, 100)])
     assert.equal(one + other, sweeps ? ROUNDS.length : 0)
+  },
+
+  'shows the next reader a write, a lost write and a deletion, without fresh': async (store) => {
+    const look = async () => (await store.read('key', { now: NOW }))?.version
+    assert.equal(await look(), undefined)
+    await create(store, 'key', entry(1))
+    assert.equal(await look(), 1)
+    assert.equal(await store.write('key', entry(2), 1, NOW), true)
+    assert.equal(await look(), 2)
+    assert.equal(await store.write('key', entry(3), 1, NOW), false)
+    assert.equal(await look(), 2)
+    assert.equal(await store.delete('key', 1), false)
+    assert.equal(await look(), 2)
+    assert.equal(await store.delete('key', 2), true)
+    assert.equal(await look(), undefined)
+    await create(store, 'key', entry(9))
+    assert.equal(await look(), 9)
+  },
+
+  'shows readers without fresh what is there as soon as all is quiet': async (store) => {
+    for (const key of ROUNDS) {
+      await create(store, key, entry(1))
+      await Promise.all([
+        ...RACERS.map(() => store.read(key, { now: NOW })),
+        store.write(key, entry(2), 1, NOW),
+        ...RACERS.map(() => store.read(key, { now: NOW })),
+        store.delete(key),
+        ...RACERS.map(() => store.read(key, { now: NOW })),
+        store.write(key, entry(3), 0, NOW),
+      ])
+      const quiet = await store.read(key, { now: NOW, fresh: true })
+      assert.deepEqual(await store.read(key, { now: NOW }), quiet)
+      assert.deepEqual(await store.read(key, { now: NOW }), quiet)
+    }
   },
 
   'loses no write while it sweeps': async (store, { sweepDelayMs }) => {

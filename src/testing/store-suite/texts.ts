@@ -35,12 +35,28 @@ export const textCases: StoreCases = {
     assert.deepEqual(await store.read('key', { now: NOW }), entry(7))
   },
 
-  'keeps any well-formed text': async (store) => {
+  'keeps any well-formed text': async (store, { maxTextBytes }) => {
     for (const [name, text] of Object.entries(TEXTS)) {
+      if (Buffer.byteLength(text) > maxTextBytes) continue
       await create(store, name, entry(1, text))
       const stored = await store.read(name, { now: NOW, fresh: true })
       assert.ok(stored?.text === text, name)
     }
+  },
+
+  'refuses a text over its limit with TOO_LARGE, and keeps what is there': async (
+    store,
+    { maxTextBytes },
+  ) => {
+    if (maxTextBytes === Infinity) return
+    await create(store, 'key', entry(1, 'x'.repeat(maxTextBytes)))
+    for (const text of ['x'.repeat(maxTextBytes + 1), '€'.repeat(maxTextBytes / 2), 'x'.repeat(3_000_000)]) {
+      const tooLarge = { name: 'BinsError', code: 'TOO_LARGE' }
+      await assert.rejects(async () => store.write('key', entry(2, text), 1, NOW), tooLarge)
+      await assert.rejects(async () => store.write('new', entry(2, text), 0, NOW), tooLarge)
+    }
+    await assertKept(store, 'key', entry(1, 'x'.repeat(maxTextBytes)))
+    await assertGone(store, 'new')
   },
 
   'refuses a lone surrogate with a TypeError, or keeps it': async (store) => {

@@ -7,8 +7,12 @@ import { join } from 'node:path'
 
 /** A program that runs beside the tests. */
 export interface Started {
+  /** Its process id. */
+  readonly pid: number
   /** Ends it by its process id, and waits until it has. */
   stop(signal?: NodeJS.Signals): Promise<void>
+  /** Sends it a signal, such as SIGSTOP. */
+  signal(signal: NodeJS.Signals): void
 }
 
 /** Who runs a program, and where. */
@@ -52,6 +56,9 @@ export async function startProgram(
     if (isOver()) throw new Error(`${path} ended:\n${output}`)
   }
   return {
+    // A program that listens has been started.
+    pid: child.pid as number,
+    signal: (signal) => void child.kill(signal),
     async stop(signal = 'SIGTERM') {
       process.off('exit', kill)
       if (isOver()) return

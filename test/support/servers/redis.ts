@@ -1,35 +1,86 @@
+import { spawnSync } from 'node:child_process'
+import { dirname, join } from 'node:path'
 import { findPort, makeFolder, type Started, startProgram } from './program.ts'
 
-/** A Redis of these tests: empty, on a port of its own, without files. */
+/** A Redis of these tests, empty, on a port of its own. */
 export interface Redis {
   /** Where it is, for clients. */
   readonly url: string
-  /** Ends it, and starts it again at the same place: all connections are lost, and so are the data. */
-  restart(): Promise<void>
-  /** Ends it. */
+  /** Ends it, and starts it again at the same place: all connections are lost, and so are the data, if not on disk. */
+  restart(signal?: NodeJS.Signals): Promise<void>
+  /** Ends it, until `start`. */
+  halt(): Promise<void>
+  /** Starts it again. */
+  start(): Promise<void>
+  /** Sends it a signal, such as SIGSTOP. */
+  signal(signal: NodeJS.Signals): void
+  /** Ends it for good. */
   stop(): Promise<void>
 }
 
-/** Starts a Redis. */
-export async function startRedis(program: string): Promise<Redis> {
+/** Starts a Redis, without files unless the settings ask for some. */
+export async function startRedis(program: string, settings: readonly string[] = []): Promise<Redis> {
   const port = await findPort()
   const folder = makeFolder()
   const start = () =>
     startProgram(
       program,
-      ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder.path],
+      [
+        ...['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+        ...['--dir', folder.path, ...settings],
+      ],
       { port, folder: folder.path },
     )
   let running: Started = await start()
   return {
     url: `redis://127.0.0.1:${port}`,
-    async restart() {
-      await running.stop()
+    async restart(signal) {
+      await running.stop(signal)
       running = await start()
     },
+    halt: () => running.stop(),
+    async start() {
+      running = await start()
+    },
+    signal: (signal) => running.signal(signal),
     async stop() {
+      running.signal('SIGCONT')
       await running.stop()
       folder.remove()
+    },
+  }
+}
+
+/** A cluster of three masters on this machine. */
+export interface RedisCluster {
+  /** Where they are, for clients. */
+  readonly nodes: ReadonlyArray<{ readonly host: string; readonly port: number }>
+  /** Ends them. */
+  stop(): Promise<void>
+}
+
+/** Starts a cluster, and waits until each slot has its server. */
+export async function startRedisCluster(program: string): Promise<RedisCluster> {
+  const servers: Redis[] = []
+  for (let node = 0; node < 3; node += 1) {
+    const bus = await findPort()
+    servers.push(await startRedis(program, ['--cluster-enabled', 'yes', '--cluster-port', `${bus}`]))
+  }
+  const nodes = servers.map(({ url }) => ({ host: '127.0.0.1', port: Number(new URL(url).port) }))
+  const cli = (...args: string[]) =>
+    spawnSync(join(dirname(program), program.endsWith('valkey-server') ? 'valkey-cli' : 'redis-cli'), args, {
+      encoding: 'utf8',
+    })
+  const addresses = nodes.map(({ host, port }) => `${host}:${port}`)
+  const made = cli('--cluster', 'create', ...addresses, '--cluster-yes')
+  if (made.status !== 0) throw new Error(`redis-cli --cluster create failed:\n${made.stdout}${made.stderr}`)
+  const isReady = ({ port }: { port: number }) =>
+    cli('-p', `${port}`, 'cluster', 'info').stdout.includes('cluster_state:ok')
+  while (!nodes.every(isReady)) await new Promise((resolve) => setTimeout(resolve, 50))
+  return {
+    nodes,
+    async stop() {
+      for (const server of servers) await server.stop()
     },
   }
 }

@@ -1,0 +1,114 @@
+import { checkWrite } from '../core/check-write.ts'
+import { BinsError } from '../core/error.ts'
+import type { Store } from '../server/store.ts'
+import { type LmdbEnvironment, openEnvironment } from './lmdb/environment.ts'
+import { openTables } from './lmdb/tables.ts'
+
+export type { LmdbDatabase, LmdbEnvironment } from './lmdb/environment.ts'
+
+/** Options of {@link lmdbStore}. */
+export interface LmdbStoreOptions {
+  /** Name of the database in the environment; that of its index ends in `_expires`. Default `'breadbin'`. */
+  readonly name?: string
+  /**
+   * When a write counts as done. `'normal'`: when the operating system has it, so it survives any end of the process,
+   * `kill -9` included; a power failure may take back the last moments before it, never a part of a write. `'full'`:
+   * when the disk has it. Default `'normal'`.
+   */
+  readonly sync?: 'normal' | 'full'
+}
+
+/**
+ * Keeps records in LMDB: a file that all processes of one machine map into their memory. Reads are as fast as from memory,
+ * writes of one moment are committed together; the event loop does not wait for them.
+ *
+ * @param environment A directory, made for this user alone, or an environment that `open` of `lmdb` answered, which stays
+ * open when the store is closed. A local file system is needed.
+ * @throws TypeError if a directory is passed and `lmdb` is not installed.
+ */
+export function lmdbStore(
+  environment: string | LmdbEnvironment,
+  { name = 'breadbin', sync = 'normal' }: LmdbStoreOptions = {},
+): Store {
+  if (sync !== 'normal' && sync !== 'full') throw new TypeError("sync: pass 'normal' or 'full'.")
+  const own = typeof environment === 'string' ? openEnvironment(environment) : undefined
+  const lmdb = own ?? (environment as LmdbEnvironment)
+  const tables = openTables(lmdb, name)
+  let isOpen = true
+
+  function assertOpen(): void {
+    if (!isOpen) throw new BinsError('CLOSED', 'The LMDB store was closed.')
+  }
+
+  /** What was read last is seen for the rest of this turn of the event loop, unless it is asked anew. */
+  function refresh(): void {
+    assertOpen()
+    lmdb.resetReadTxn()
+  }
+
+  async function commit<Result>(run: () => Result): Promise<Result> {
+    assertOpen()
+    const result = await lmdb.transaction(run)
+    if (sync === 'full') await lmdb.flushed
+    return result
+  }
+
+  return {
+    durable: true,
+
+    async read(key, { now }) {
+      refresh()
+      const stored = tables.get(key)
+      return stored && stored.expires > now ? stored : undefined
+    },
+
+    async write(key, next, expected, now) {
+      assertOpen()
+      checkWrite(key, next, expected, now)
+      const { version, text, expires } = next
+      return commit(() => {
+        const stored = tables.get(key)
+        if ((stored && stored.expires > now ? stored.version : 0) !== expected) return false
+        tables.put(key, { version, text, expires })
+        return true
+      })
+    },
+
+    async delete(key, expected) {
+      return commit(() => {
+        if (expected !== undefined && tables.get(key)?.version !== expected) return false
+        return tables.remove(key)
+      })
+    },
+
+    async sweep(now, limit) {
+      assertOpen()
+      // Readers that were killed would keep the file from using its free pages.
+      lmdb.readerCheck()
+      return commit(() => tables.expired(now, limit).filter(tables.remove).length)
+    },
+
+    async versions(keys, now) {
+      refresh()
+      const versions = new Map<string, number>()
+      for (const key of keys) {
+        const stored = tables.get(key)
+        if (stored && stored.expires > now) versions.set(key, stored.version)
+      }
+      return versions
+    },
+
+    async scan(cursor, limit) {
+      refresh()
+      const entries = tables.after(cursor ?? '', limit)
+      const last = entries.at(-1)
+      return last && entries.length === limit ? { entries, cursor: last[0] } : { entries }
+    },
+
+    async close() {
+      if (!isOpen) return
+      isOpen = false
+      await own?.close()
+    },
+  }
+}

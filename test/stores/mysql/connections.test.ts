@@ -1,0 +1,111 @@
+import { createPool, type Pool, type PoolOptions, type RowDataPacket } from 'mysql2/promise'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { mysqlStore } from '../../../src/stores/mysql.ts'
+import { needs } from '../../support/needs.ts'
+import { LATER, NOW } from '../../support/open-store.ts'
+import { outageSuite } from '../../support/outage-suite.ts'
+import { startProxy } from '../../support/proxy.ts'
+import { type Mariadb, startMariadb } from '../../support/servers/mariadb.ts'
+
+const program = needs('mariadb')
+const entry = { version: 1, text: 'text', expires: LATER }
+
+if (program) {
+  let mariadb: Mariadb
+  let pool: Pool
+
+  beforeAll(async () => {
+    mariadb = await startMariadb(program)
+    pool = createPool(mariadb.url)
+  })
+
+  afterAll(async () => {
+    await pool.end()
+    await mariadb.stop()
+  })
+
+  /** A pool of its own for one test. */
+  async function withPool(options: PoolOptions, use: (own: Pool) => Promise<void>): Promise<void> {
+    const own = createPool({ uri: mariadb.url, ...options })
+    try {
+      await use(own)
+    } finally {
+      // It rejects if a connection could not be made meanwhile.
+      await own.end().catch(() => {})
+    }
+  }
+
+  describe('mysqlStore of a server that fails', () => {
+    outageSuite(it, async () => {
+      const server = await startMariadb(program)
+      const own = createPool(server.url)
+      return {
+        server,
+        store: mysqlStore(own),
+        async close() {
+          await own.end()
+          await server.stop()
+        },
+      }
+    })
+
+    it('never answers a write whose connection was lost, and goes on', async () => {
+      const proxy = await startProxy(Number(new URL(mariadb.url).port))
+      const uri = Object.assign(new URL(mariadb.url), { port: proxy.port }).href
+      await withPool({ uri }, async (own) => {
+        const store = mysqlStore(own, { table: 'lost' })
+        for (const version of [1, 2]) {
+          // Prepared beforehand: it is not the preparation that gets lost.
+          await store.write(`key ${version}`, entry, 0, NOW)
+          await store.write(`key ${version}`, { ...entry, version: 2 }, 1, NOW)
+        }
+        for (const lose of [proxy.loseRequest, proxy.loseAnswer]) {
+          const before = await store.read('key 1', { now: NOW })
+          const version = before?.version ?? 0
+          const next = { ...entry, version: version + 1 }
+          lose()
+          await expect(store.write('key 1', next, version, NOW)).rejects.toThrow()
+          const isWritten = lose === proxy.loseAnswer
+          expect(await store.read('key 1', { now: NOW })).toEqual(isWritten ? next : before)
+          await store.write(
+            'key 1',
+            { ...next, version: version + 2 },
+            isWritten ? version + 1 : version,
+            NOW,
+          )
+        }
+      })
+      await proxy.stop()
+    })
+
+    it('rejects in time what gets no answer, and what waits for a connection is never begun', async () => {
+      const proxy = await startProxy(Number(new URL(mariadb.url).port))
+      const uri = Object.assign(new URL(mariadb.url), { port: proxy.port }).href
+      await withPool({ uri, connectionLimit: 2, connectTimeout: 1_000 }, async (own) => {
+        const store = mysqlStore(own, { table: 'blocked', timeoutMs: 300 })
+        await store.read('key', { now: NOW })
+        proxy.block()
+        const writes = Array.from({ length: 20 }, (_, index) => store.write(`key ${index}`, entry, 0, NOW))
+        const results = await Promise.allSettled(writes)
+        for (const result of results) {
+          expect(result).toMatchObject({ status: 'rejected', reason: { code: 'STORE_TIMEOUT' } })
+        }
+        proxy.unblock()
+        await expect
+          .poll(() => store.read('key', { now: NOW }).then(() => 'answered', String), { timeout: 2_000 })
+          .toBe('answered')
+        expect(await store.scan?.(undefined, 100)).toEqual({ entries: [] })
+      })
+      await proxy.stop()
+    })
+
+    it('lets the process live when idle connections end', () =>
+      withPool({}, async (own) => {
+        const store = mysqlStore(own)
+        await store.read('key', { now: NOW })
+        const [[row] = []] = await own.query<RowDataPacket[]>('SELECT CONNECTION_ID() AS id')
+        await pool.query(`KILL ${row?.id}`)
+        await expect.poll(() => store.read('key', { now: NOW }).catch(() => 'failed')).toBeUndefined()
+      }))
+  })
+}

@@ -1,0 +1,103 @@
+import { Pool } from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { postgresStore } from '../../../src/stores/postgres.ts'
+import { needs } from '../../support/needs.ts'
+import { LATER, NOW } from '../../support/open-store.ts'
+import { outageSuite } from '../../support/outage-suite.ts'
+import { startProxy } from '../../support/proxy.ts'
+import { type Postgres, startPostgres } from '../../support/servers/postgres.ts'
+
+const program = needs('postgres')
+const entry = { version: 1, text: 'text', expires: LATER }
+
+if (program) {
+  let postgres: Postgres
+  let pool: Pool
+
+  beforeAll(async () => {
+    postgres = await startPostgres(program)
+    pool = new Pool({ connectionString: postgres.url })
+  })
+
+  afterAll(async () => {
+    await pool.end()
+    await postgres.stop()
+  })
+
+  /** A pool of its own for one test. */
+  async function withPool(options: object, use: (own: Pool) => Promise<void>): Promise<void> {
+    const own = new Pool({ connectionString: postgres.url, ...options })
+    try {
+      await use(own)
+    } finally {
+      await own.end()
+    }
+  }
+
+  describe('postgresStore of a server that fails', () => {
+    outageSuite(it, async () => {
+      const server = await startPostgres(program)
+      const own = new Pool({ connectionString: server.url })
+      return {
+        server,
+        store: postgresStore(own),
+        async close() {
+          await own.end()
+          await server.stop()
+        },
+      }
+    })
+
+    it('never answers a write whose connection was lost, and goes on', async () => {
+      const proxy = await startProxy(Number(new URL(postgres.url).port))
+      await withPool(
+        { connectionString: Object.assign(new URL(postgres.url), { port: proxy.port }).href },
+        async (own) => {
+          const store = postgresStore(own, { table: 'lost' })
+          await store.write('key', entry, 0, NOW)
+          for (const lose of [proxy.loseRequest, proxy.loseAnswer]) {
+            const version = (await store.read('key', { now: NOW }))?.version ?? 0
+            lose()
+            const next = { ...entry, version: version + 1 }
+            await expect(store.write('key', next, version, NOW)).rejects.toThrow()
+            const isWritten = lose === proxy.loseAnswer
+            expect(await store.read('key', { now: NOW })).toEqual(isWritten ? next : { ...entry, version })
+          }
+        },
+      )
+      await proxy.stop()
+    })
+
+    it('rejects in time what gets no answer, and what waits for a connection is never begun', async () => {
+      const proxy = await startProxy(Number(new URL(postgres.url).port))
+      const connectionString = Object.assign(new URL(postgres.url), { port: proxy.port }).href
+      await withPool({ connectionString, max: 2, connectionTimeoutMillis: 1_000 }, async (own) => {
+        const store = postgresStore(own, { table: 'blocked', timeoutMs: 300 })
+        await store.read('key', { now: NOW })
+        proxy.block()
+        const writes = Array.from({ length: 20 }, (_, index) => store.write(`key ${index}`, entry, 0, NOW))
+        const results = await Promise.allSettled(writes)
+        for (const result of results) {
+          expect(result).toMatchObject({ status: 'rejected', reason: { code: 'STORE_TIMEOUT' } })
+        }
+        proxy.unblock()
+        await expect
+          .poll(() => store.read('key', { now: NOW }).then(() => 'answered', String), { timeout: 2_000 })
+          .toBe('answered')
+        expect(await store.scan?.(undefined, 100)).toEqual({ entries: [] })
+      })
+      await proxy.stop()
+    })
+
+    it('lets the process live when idle connections end', () =>
+      withPool({}, async (own) => {
+        const store = postgresStore(own)
+        await store.read('key', { now: NOW })
+        await pool.query(
+          'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()',
+        )
+        await expect.poll(() => own.totalCount).toBe(0)
+        expect(await store.read('key', { now: NOW })).toBeUndefined()
+      }))
+  })
+}

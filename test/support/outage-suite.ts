@@ -1,0 +1,161 @@
+import { expect, type it } from 'vitest'
+import { type BinsRecord, createRecord } from '../../src/core/record.ts'
+import { openRecords, type Records } from '../../src/server/records.ts'
+import type { Store } from '../../src/server/store.ts'
+
+/** A server of these tests that can be made to fail. */
+export interface FailingServer {
+  /** Ends it, until `start`. */
+  halt(): Promise<void>
+  /** Starts it again, with what it has on disk. */
+  start(): Promise<void>
+  /** Ends it in some way, and starts it again. */
+  restart(signal?: NodeJS.Signals): Promise<void>
+  /** Sends it a signal, such as SIGSTOP. */
+  signal(signal: NodeJS.Signals): void
+}
+
+/** A store on a server of its own. */
+export interface FailingStore {
+  readonly server: FailingServer
+  readonly store: Store
+  /** Ends both, and the client in between. */
+  close(): Promise<void>
+}
+
+const STORE_MS = 500
+const START = Date.UTC(2035, 0, 1)
+const KILLS = process.env.BREADBIN_LONG === '1' ? 100 : 20
+const failure = { code: expect.stringMatching(/^STORE_(FAILED|TIMEOUT)$/) }
+
+/**
+ * What must be true of a store whose server fails. Rejections that nobody handles fail the run by themselves.
+ *
+ * @param options.survives Whether the server keeps what it has acknowledged when it is killed. Default `true`.
+ */
+export function outageSuite(
+  test: typeof it,
+  open: () => Promise<FailingStore>,
+  { survives = true }: { survives?: boolean } = {},
+): void {
+  test('rejects in time while its server is down, and goes on when it is back', {
+    timeout: 60_000,
+  }, async () => {
+    const { server, store, close } = await open()
+    const records = recordsOf(store)
+    const before = await records.change('key', count)
+    await server.halt()
+    await expectFailure(() => records.change('key', count))
+    await expectFailure(() => records.read('key'))
+    await server.start()
+    await expectRecovery(() => records.read('key'))
+    const after = await records.change('key', count)
+    if (survives) expect(after).toBeGreaterThan(before)
+    await close()
+  })
+
+  test('rejects in time while its server is paused, and goes on when it runs', {
+    timeout: 60_000,
+  }, async () => {
+    const { server, store, close } = await open()
+    const records = recordsOf(store)
+    const before = await records.change('key', count)
+    server.signal('SIGSTOP')
+    await expectFailure(() => records.change('key', count))
+    await expectFailure(() => records.read('key'))
+    server.signal('SIGCONT')
+    await expectRecovery(() => records.read('key'))
+    expect(await records.change('key', count)).toBeGreaterThan(before)
+    await close()
+  })
+
+  test('counts no change twice, and none that it did not make, while connections are lost', {
+    timeout: 120_000,
+  }, async () => {
+    const { server, store, close } = await open()
+    const records = recordsOf(store)
+    let [made, unknown] = [0, 0]
+    const changing = Promise.all(
+      Array.from({ length: 8 }, async (_, caller) => {
+        for (let turn = 0; turn < 100; turn += 1) {
+          try {
+            await records.change(`key ${caller}`, count)
+            made += 1
+          } catch {
+            unknown += 1
+          }
+        }
+      }),
+    )
+    for (let round = 0; round < 5; round += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      await server.restart(survives ? 'SIGKILL' : 'SIGTERM')
+    }
+    await changing
+    await expectRecovery(() => records.read('key 0'))
+    let total = 0
+    for (let caller = 0; caller < 8; caller += 1) total += (await records.change(`key ${caller}`, count)) - 1
+    if (survives) expect(total).toBeGreaterThanOrEqual(made)
+    expect(total).toBeLessThanOrEqual(made + unknown)
+    await close()
+  })
+
+  if (!survives) return
+  test(`loses no acknowledged write when its server is killed ${KILLS} times`, {
+    timeout: 600_000,
+  }, async () => {
+    const { server, store, close } = await open()
+    const records = recordsOf(store)
+    let acknowledged = await records.change('key', count)
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      let isKilled = false
+      const changing = (async () => {
+        while (!isKilled) {
+          acknowledged = Math.max(acknowledged, await records.change('key', count).catch(() => 0))
+        }
+      })()
+      await new Promise((resolve) => setTimeout(resolve, kill))
+      await server.restart('SIGKILL')
+      isKilled = true
+      await changing
+      await expectRecovery(() => records.read('key'))
+      const kept = await records.read('key')
+      expect(kept).toMatchObject({ cookieUntil: expect.any(Number) })
+      // Just checked.
+      expect((kept as BinsRecord).cookieUntil).toBeGreaterThanOrEqual(acknowledged)
+    }
+    await close()
+  })
+}
+
+function recordsOf(store: Store): Records {
+  return openRecords(store, { clock: () => START, casMs: 5_000, storeMs: STORE_MS, random: Math.random })
+}
+
+/** Adds 1 to the number that a record's `cookieUntil` is here. */
+function count(record: BinsRecord | undefined): { next: BinsRecord; result: number } {
+  const before = record ?? createRecord({ epoch: 'epoch', mark: 'mark', now: START })
+  const cookieUntil = before.cookieUntil + 1
+  return { next: { ...before, cookieUntil }, result: cookieUntil }
+}
+
+/** A write that fails asks the store once more. */
+async function expectFailure(call: () => Promise<unknown>): Promise<void> {
+  const start = performance.now()
+  await expect(call()).rejects.toMatchObject(failure)
+  expect(performance.now() - start).toBeLessThan(3 * STORE_MS)
+}
+
+async function expectRecovery(call: () => Promise<unknown>): Promise<void> {
+  const start = performance.now()
+  for (;;) {
+    try {
+      await call()
+      break
+    } catch (error) {
+      if (performance.now() - start > 5_000) throw error
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+  expect(performance.now() - start).toBeLessThan(1_000)
+}

@@ -1,0 +1,42 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** Ids of all processes that a process has started, and those have. Linux only. */
+export function descendantsOf(pid: number): number[] {
+  const parents = new Map(idsIn('/proc').map((id) => [id, parentOf(id)]))
+  const found = new Set([pid])
+  // A child's entry may come before its parent's.
+  for (let size = 0; size !== found.size; ) {
+    size = found.size
+    for (const [id, parent] of parents) if (parent !== undefined && found.has(parent)) found.add(id)
+  }
+  found.delete(pid)
+  return [...found]
+}
+
+/** Names of a process's threads, 15 characters at most. */
+export function threadsOf(pid: number): string[] {
+  return idsIn(`/proc/${pid}/task`).map((id) => read(`/proc/${pid}/task/${id}/comm`).trim())
+}
+
+function idsIn(folder: string): number[] {
+  try {
+    return readdirSync(folder).map(Number).filter(Number.isInteger)
+  } catch {
+    // It has ended since.
+    return []
+  }
+}
+
+function parentOf(pid: number): number | undefined {
+  // The name, in parentheses, may hold anything.
+  const [, parent] = /\) \S (\d+) [^)]*$/.exec(read(`/proc/${pid}/stat`)) ?? []
+  return parent === undefined ? undefined : Number(parent)
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,71 @@
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { findPort, makeFolder, type Started, startProgram, unprivileged } from './program.ts'
+
+/** A MariaDB of these tests: an empty database on a port of its own, in a temporary folder. */
+export interface Mariadb {
+  /** Where it is, for clients, as a user who may do everything. */
+  readonly url: string
+  /** Ends it, and starts it again at the same place: all connections are lost. */
+  restart(signal?: NodeJS.Signals): Promise<void>
+  /** Ends it, until `start`. */
+  halt(): Promise<void>
+  /** Starts it again. */
+  start(): Promise<void>
+  /** Sends it a signal, such as SIGSTOP. */
+  signal(signal: NodeJS.Signals): void
+  /** Ends it, and deletes its folder. */
+  stop(): Promise<void>
+}
+
+/** What a new server is told: by default it has a user who is let in through its socket file alone. */
+const FIRST_STATEMENTS = `CREATE DATABASE IF NOT EXISTS breadbin;
+CREATE USER IF NOT EXISTS breadbin@'127.0.0.1';
+GRANT ALL ON *.* TO breadbin@'127.0.0.1' WITH GRANT OPTION;
+`
+
+/** Starts a MariaDB. It does not run as root, so root runs it as the user that its package makes. */
+export async function startMariadb(program: string): Promise<Mariadb> {
+  const port = await findPort()
+  const account = unprivileged('mysql')
+  const folder = makeFolder(account)
+  const at = (name: string) => join(folder.path, name)
+  const { status, stdout, stderr } = spawnSync(
+    'mariadb-install-db',
+    ['--no-defaults', `--datadir=${at('data')}`, '--skip-test-db', '--innodb-use-native-aio=0'],
+    { cwd: folder.path, encoding: 'utf8', ...account },
+  )
+  if (status !== 0) throw new Error(`mariadb-install-db failed:\n${stdout}${stderr}`)
+  writeFileSync(at('first.sql'), FIRST_STATEMENTS)
+  const start = () =>
+    startProgram(
+      program,
+      [
+        // Some containers have no room for asynchronous input and output.
+        ...['--no-defaults', '--innodb-use-native-aio=0', '--innodb-buffer-pool-size=64M', '--skip-log-bin'],
+        ...[`--datadir=${at('data')}`, `--socket=${at('socket')}`, `--pid-file=${at('pid')}`],
+        ...[`--port=${port}`, '--bind-address=127.0.0.1', '--skip-name-resolve'],
+        `--init-file=${at('first.sql')}`,
+      ],
+      { port, folder: folder.path, account },
+    )
+  let running: Started = await start()
+  return {
+    url: `mysql://breadbin@127.0.0.1:${port}/breadbin`,
+    async restart(signal) {
+      await running.stop(signal)
+      running = await start()
+    },
+    halt: () => running.stop(),
+    async start() {
+      running = await start()
+    },
+    signal: (signal) => running.signal(signal),
+    async stop() {
+      running.signal('SIGCONT')
+      await running.stop('SIGKILL')
+      folder.remove()
+    },
+  }
+}
