@@ -1,13 +1,21 @@
 import type { Rows } from './storages/rows.ts'
 
+/**
+ * Why a visitor must not be used again: its user has cleared it, and the server is to be told, or has been; or the
+ * server does not know it any more.
+ */
+export type ClearanceState = 'asked' | 'done' | 'forgotten'
+
 /** What this device remembers of a `clear`: whose bins are gone, and whether the server knows. */
 export interface Clearance {
   /** Tag that must not be used again; `null` = nothing was cleared. */
   readonly tag: string | null
   /** Whether the server has not been told yet. */
   readonly isPending: boolean
+  /** Whether it was the server that had forgotten the visitor. */
+  readonly isForgotten: boolean
   /** Writes it down. */
-  set(tag: string, isPending: boolean): Promise<void>
+  set(tag: string | null, state: ClearanceState): Promise<void>
   /** Reads it again: another tab may have cleared. */
   reload(): Promise<void>
 }
@@ -16,36 +24,38 @@ const CLEARANCE = 'c/'
 
 /** Opens what this device remembers of a `clear`. */
 export async function openClearance(rows: Rows): Promise<Clearance> {
-  let { tag, isPending } = parse(await rows.load(CLEARANCE))
-  let writing: Promise<unknown> = Promise.resolve()
+  let { tag, state } = parse(await rows.load(CLEARANCE))
   return {
     get tag() {
       return tag
     },
     get isPending() {
-      return isPending
+      return state === 'asked'
     },
-    async set(cleared, pending) {
+    get isForgotten() {
+      return state === 'forgotten'
+    },
+    async set(cleared, next) {
       tag = cleared
-      isPending = pending
-      const written = rows.change(CLEARANCE, () => new Map([[CLEARANCE, { v: 1, tag, isPending }]]))
-      writing = written
-      await written
+      state = next
+      await rows.change(CLEARANCE, () => new Map([[CLEARANCE, { v: 1, tag, state }]]))
     },
     async reload() {
-      const known = writing
-      await known.catch(() => {})
       const present = parse(await rows.load(CLEARANCE))
-      // What this page has written meanwhile is newer.
-      if (writing === known) ({ tag, isPending } = present)
+      tag = present.tag
+      state = present.state
     },
   }
 }
 
-function parse(all: ReadonlyMap<string, unknown>): { tag: string | null; isPending: boolean } {
+function parse(all: ReadonlyMap<string, unknown>): { tag: string | null; state: ClearanceState } {
   const row = all.get(CLEARANCE)
-  if (typeof row !== 'object' || row === null || !('tag' in row) || !('isPending' in row)) {
-    return { tag: null, isPending: false }
+  if (typeof row !== 'object' || row === null || !('tag' in row) || !('state' in row)) {
+    return { tag: null, state: 'done' }
   }
-  return { tag: typeof row.tag === 'string' ? row.tag : null, isPending: row.isPending === true }
+  const { tag, state } = row
+  return {
+    tag: typeof tag === 'string' ? tag : null,
+    state: state === 'asked' || state === 'forgotten' ? state : 'done',
+  }
 }

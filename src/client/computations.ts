@@ -24,6 +24,8 @@ export interface Computations {
     numbers: { n: number; seen: number },
     kept: BinText | undefined,
   ): BinText | null | undefined
+  /** Forgets those of a bin: what waits was not made by them alone. */
+  forget(bin: string): void
   /** Notes which ops wait since an answer was taken in, by bin. */
   follow(opOf: (bin: string) => number | undefined): void
   /** Forgets all. */
@@ -49,16 +51,18 @@ export function openComputations(): Computations {
       else known.delete(bin)
     },
     run(bin, { n, seen }, kept) {
-      run.add(bin)
       const history = known.get(bin)
       if (history?.n !== n) return undefined
       try {
         const unseen = history.all.filter((one) => one.n > seen)
-        return unseen.reduce<BinText | undefined>((before, { compute }) => compute(before), kept) ?? null
+        const computed = unseen.reduce<BinText | undefined>((before, { compute }) => compute(before), kept)
+        run.add(bin)
+        return computed ?? null
       } catch {
         return undefined
       }
     },
+    forget: (bin) => void known.delete(bin),
     follow(opOf) {
       for (const [bin, history] of known) {
         const n = opOf(bin)

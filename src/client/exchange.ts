@@ -71,6 +71,8 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
     let maxOps = MAX_OPS
     // Another tab may have cleared.
     await clearance.reload()
+    const present = visitorTag()
+    if (mustPull && present !== null && isCleared(present)) await doubtClearance(present)
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       await replica.flush()
       if (clearance.isPending) await sendClear()
@@ -109,7 +111,7 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
     const outcomes = new Set<Outcome>()
     const erased = answer.parts.find((part) => part.erased !== undefined)?.erased
     if (erased !== undefined) {
-      await abandon(clock() - erased)
+      await abandon(clock() - erased, 'done')
       return outcomes
     }
     for (const part of answer.parts) {
@@ -125,7 +127,10 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
   async function followOwner(): Promise<void> {
     const present = visitorTag()
     const tag = present === null || isCleared(present) ? '' : present
-    if (tag !== replica.tag) await replica.switchTo(tag)
+    if (tag === replica.tag) return
+    // A visitor of whom nothing is left on the server loses the cookie; and what waits to be sent must not get lost.
+    if (tag === '') await replica.leave(Number.NEGATIVE_INFINITY)
+    else await replica.switchTo(tag)
   }
 
   function isCleared(tag: string): boolean {
@@ -138,20 +143,29 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
    */
   async function leaveOwner({ body }: Reply): Promise<boolean> {
     const tag = isRecord(body) ? body.tag : undefined
-    if (tag === null) await abandon(Number.NEGATIVE_INFINITY)
+    if (tag === null) await abandon(Number.NEGATIVE_INFINITY, 'forgotten')
+    if (typeof tag === 'string' && isCleared(tag)) await doubtClearance(tag)
     return tag !== null && tag !== visitorTag()
   }
 
+  /**
+   * The cookie of a visitor that is gone is still there, or again: a late answer has brought it, the server was behind
+   * when it did not know it, or is restored since it was cleared.
+   */
+  async function doubtClearance(tag: string): Promise<void> {
+    await (clearance.isForgotten ? clearance.set(null, 'done') : clearance.set(tag, 'asked'))
+  }
+
   /** The visitor is gone for good; edits after the given time are those of a new one. */
-  async function abandon(before: number): Promise<void> {
-    await clearance.set(replica.tag, false)
+  async function abandon(before: number, why: 'done' | 'forgotten'): Promise<void> {
+    await clearance.set(replica.tag, why)
     await replica.leave(before)
   }
 
   async function sendClear(): Promise<void> {
     // Whoever the cookies speak of meanwhile has not asked for it.
     if (visitorTag() === clearance.tag) accept(await endpoint.send('clear', { v: PROTOCOL }))
-    await clearance.set(clearance.tag ?? '', false)
+    await clearance.set(clearance.tag, 'done')
   }
 
   function toRequest({ client, ops, cursors }: Offer): SyncRequest {
@@ -177,7 +191,8 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
       // The next page has to follow the owner, or to clear, before anything else.
       if (clearance.isPending || (present ?? '') !== replica.tag) return
       const offered = replica.lastOffer({ maxOps: MAX_OPS, maxBytes: LAST_OPS_BYTES })
-      if (offered) endpoint.leave('sync', toRequest(offered))
+      // Without a visitor nothing would be applied.
+      if (offered && present !== null) endpoint.leave('sync', toRequest(offered))
     },
   }
 }

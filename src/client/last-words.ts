@@ -1,33 +1,80 @@
-import { type PendingOp, recall } from '../core/replica.ts'
-import { changesTo, parseReplica, REPLICAS, type ReplicaReading } from './replica-rows.ts'
+import type { BinText } from '../core/data.ts'
+import {
+  edit,
+  isMade,
+  noteMade,
+  type PendingOp,
+  type Replica,
+  recall,
+  visible,
+  withRejected,
+} from '../core/replica.ts'
+import { changesTo, parseReplica, REPLICAS, type ReplicaReading, tagsIn } from './replica-rows.ts'
 import type { Rows } from './storages/rows.ts'
 
-/** An edit that a page had on its way to the server when it went away. */
-export interface LastWord {
+/** What a page has to say of its edits when it goes away. */
+export interface PageWords {
   /** Tag of the owner. */
   readonly tag: string
   /** Id of the replica. */
   readonly client: string
+  /** Id of the page. */
+  readonly page: string
+  /** Stored edits that it sends now, without having written down that it does. */
+  readonly sent: ReadonlyArray<{ readonly bin: string; readonly op: PendingOp }>
+  /** Edits of which it does not know whether they are stored, in their order. */
+  readonly drafts: readonly Draft[]
+}
+
+/** What an edit made of a bin. */
+export interface Draft {
+  /** Which of the page's edits it is, from 1 on. */
+  readonly count: number
   /** Name of the bin. */
   readonly bin: string
-  /** The edit. */
-  readonly op: PendingOp
+  /** Name of its store. */
+  readonly store: string
+  /** What the page showed of the bin before; left out if that was nothing. */
+  readonly base?: BinText
+  /** What it was made on, as far as the server knows it. */
+  readonly from: PendingOp['from']
+  /** What it made; left out of a deletion. */
+  readonly kept?: BinText
+  /** When it was made, in ms since the Unix epoch. */
+  readonly at: number
+  /** Whether nothing may be overwritten with it that it was not computed from. */
+  readonly strict: boolean
 }
 
 /**
- * What pages were sending when they went away. A page that is left has no time for IndexedDB, and yet an edit must be
- * written down before it is sent: nobody could tell otherwise what the server has made of it.
+ * What pages had to say of their edits when they went away. A page that is left has no time for IndexedDB, and yet an
+ * edit must be written down as sent before it is: nobody could tell otherwise what the server has made of it.
  */
 export interface LastWords {
   /** Writes this page's down, at once. Tells whether that worked. */
-  write(words: readonly LastWord[]): boolean
-  /** Forgets this page's: they are stored as edits always are. */
+  write(words: PageWords): boolean
+  /** Forgets this page's: all of it is stored as it always is. */
   erase(): void
-  /** Stores all pages' words as edits, and forgets them. */
-  store(rows: Rows, reading: ReplicaReading): Promise<void>
+  /** Stores all pages' words, and forgets them. */
+  store(rows: Rows, options: StoreOptions): Promise<void>
 }
 
-/** Opens what pages were sending when they went away. */
+/** Circumstances of {@link LastWords.store}. */
+export interface StoreOptions {
+  /** What is needed to read rows of replicas. */
+  readonly reading: ReplicaReading
+  /** Merges by the bin's rule; `undefined` if it has none. */
+  readonly merge: (
+    bin: string,
+    base: BinText | undefined,
+    mine: BinText | undefined,
+    theirs: BinText | undefined,
+  ) => BinText | null | undefined
+  /** The present, in ms since the Unix epoch. */
+  readonly clock: () => number
+}
+
+/** Opens what pages had to say when they went away. */
 export function openLastWords(texts: Storage | undefined, prefix: string, pageId: string): LastWords {
   const family = `breadbin-${prefix}.left.`
 
@@ -42,47 +89,78 @@ export function openLastWords(texts: Storage | undefined, prefix: string, pageId
       }
     },
     erase: () => texts?.removeItem(family + pageId),
-    async store(rows, reading) {
+    async store(rows, options) {
       const keys = Object.keys(texts ?? {}).filter((key) => key.startsWith(family))
-      const words = keys.flatMap((key) => parse(texts?.getItem(key) ?? '[]'))
-      if (words.length > 0) await rows.change(REPLICAS, (all) => changesWith(all, words, reading))
+      const words = keys.flatMap((key) => parse(texts?.getItem(key) ?? ''))
+      if (words.length > 0) await rows.change(REPLICAS, (all) => changesWith(all, words, options))
       for (const key of keys) texts?.removeItem(key)
     },
   }
 }
 
-/** The rows to put so that the words are edits of their replicas; not those of a replica that is not there any more. */
+/** The rows to put so that all that was said is in them; nothing of a replica that is not there any more. */
 function changesWith(
   all: ReadonlyMap<string, unknown>,
-  words: readonly LastWord[],
-  reading: ReplicaReading,
+  words: readonly PageWords[],
+  options: StoreOptions,
 ): Map<string, unknown> {
+  const { reading } = options
   const changes = new Map<string, unknown>()
-  for (const tag of new Set(words.map((word) => word.tag))) {
-    const own = words.filter((word) => word.tag === tag)
-    // Nothing at all may have been stored of the first page's replica.
-    const replica = parseReplica(all, tag, { ...reading, newId: () => own[0]?.client ?? reading.newId() })
-    const heard = own.filter(({ client }) => client === replica.meta.client)
-    const recalled = heard.reduce((before, { bin, op }) => recall(before, bin, op), replica)
-    for (const [key, row] of changesTo(all, tag, recalled)) changes.set(key, row)
+  for (const { tag, client, page, sent, drafts } of words) {
+    const present = new Map([...all, ...changes])
+    // A visitor that was not known then may be known since; or nothing at all may have been stored.
+    const places = [...tagsIn(present), tag]
+    const read = (owner: string) => parseReplica(present, owner, { ...reading, newId: () => client })
+    const owner = places.find((one) => read(one).meta.client === client)
+    if (owner === undefined) continue
+    const recalled = sent.reduce((before, { bin, op }) => recall(before, bin, op), read(owner))
+    const unmade = drafts.filter(({ count }) => !isMade(recalled, page, count))
+    const made = unmade.reduce((before, draft) => make(before, draft, page, options), recalled)
+    for (const [key, row] of changesTo(present, owner, made)) changes.set(key, row)
   }
   return changes
 }
 
-function parse(text: string): LastWord[] {
+/** Makes an edit that was not stored, on what is here now. */
+function make(
+  replica: Replica,
+  { count, bin, store, base, from, kept, at, strict }: Draft,
+  page: string,
+  { merge, clock }: StoreOptions,
+): Replica {
+  const theirs = visible(replica.rows.get(bin), clock())
+  const isStale = theirs?.text !== base?.text
+  const merged = isStale ? merge(bin, base, kept, theirs) : undefined
+  if (isStale && strict && merged === undefined) {
+    const message = 'the bin holds data that this edit was not made on'
+    return noteMade(withRejected(replica, bin, kept, message), page, count)
+  }
+  return edit(replica, bin, {
+    kept: merged === undefined ? kept : (merged ?? undefined),
+    from: isStale && merged === undefined ? from : undefined,
+    at,
+    strict,
+    store,
+    page,
+    count,
+  })
+}
+
+function parse(text: string): PageWords[] {
   try {
-    const words: unknown = JSON.parse(text)
-    return Array.isArray(words) ? words.filter(isWord) : []
+    const words: Partial<PageWords> | null = JSON.parse(text)
+    return isWords(words) ? [words] : []
   } catch {
     return []
   }
 }
 
-function isWord(word: Partial<LastWord> | null): word is LastWord {
+function isWords(words: Partial<PageWords> | null): words is PageWords {
   return (
-    typeof word?.tag === 'string' &&
-    typeof word.client === 'string' &&
-    typeof word.bin === 'string' &&
-    typeof word.op?.n === 'number'
+    typeof words?.tag === 'string' &&
+    typeof words.client === 'string' &&
+    typeof words.page === 'string' &&
+    Array.isArray(words.sent) &&
+    Array.isArray(words.drafts)
   )
 }

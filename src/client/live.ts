@@ -20,7 +20,7 @@ export interface LiveOptions {
   readonly tag: () => string
   /** What this page knows already: cursors by store. */
   readonly known: () => Readonly<Record<string, string>>
-  /** Exchanges with the server: unless this page knows as much as these cursors, or regardless. */
+  /** Exchanges with the server, if there is a visitor: unless this page knows as much as these cursors, or regardless. */
   readonly pull: (cursors?: Readonly<Record<string, unknown>>) => Promise<void>
 }
 
@@ -36,6 +36,12 @@ interface End {
 
 /** How long the first event may take, in ms: something in between may hold the stream back until it ends. */
 const HELLO_MS = 5_000
+/** After how many ms a stream is replaced that nobody has ended: the server ends them earlier, if it is still there. */
+const STREAM_MS = 420_000
+/** How long a request that waits may take, in ms: the server answers within 25 s. */
+const POLL_MS = 60_000
+/** How long the next page may take, in ms; if the user is still here then, there is none. */
+const STAY_MS = 10_000
 /** How often a page asks that hears nothing by itself, in ms; up to half as much comes on top. */
 const ASK_MS = 60_000
 /** The first delay after a failure, in ms; it doubles each time. */
@@ -56,20 +62,24 @@ export function openLive({ page, path, tag, known, pull }: LiveOptions): Live {
   /** The visitor that the server does not know, or has no events for. */
   let isOverFor: string | undefined
   let stopAsking = () => {}
+  let stopStaying = () => {}
   const stopWatching = page.watch((moment) => {
-    if (moment === 'hidden' || moment === 'left') end()
+    if (moment === 'hidden' || moment === 'leaving' || moment === 'left') end()
+    // Firefox decides before `pagehide` whether the page can come back as it is; and not every answer is another page.
+    if (moment === 'leaving') stopStaying = page.timer(begin, STAY_MS)
     if (moment !== 'shown' && moment !== 'online') return
     isOverFor = undefined
     begin()
-    if (tag() !== '') void pull()
+    void pull()
   })
 
   function begin(): void {
-    if (!page.isVisible() || tag() === '') return
+    if (!page.isVisible()) return
     if (!shown) {
       shown = new AbortController()
       ask()
     }
+    if (tag() === '') return
     if (!isFollowing && tag() !== isOverFor) void follow(shown.signal)
   }
 
@@ -79,6 +89,7 @@ export function openLive({ page, path, tag, known, pull }: LiveOptions): Live {
     isFollowing = false
     isHearing = false
     stopAsking()
+    stopStaying()
   }
 
   function ask(): void {
@@ -127,8 +138,10 @@ export function openLive({ page, path, tag, known, pull }: LiveOptions): Live {
       const source = new (page.EventSource as typeof EventSource)(url)
       let isHeard = false
       const stopWaiting = page.timer(() => finish({ isHeard }), HELLO_MS)
+      const stopLiving = page.timer(() => finish({ isHeard }), STREAM_MS)
       const finish = (how: End) => {
         stopWaiting()
+        stopLiving()
         signal.removeEventListener('abort', onAbort)
         source.close()
         resolve(how)
@@ -153,7 +166,21 @@ export function openLive({ page, path, tag, known, pull }: LiveOptions): Live {
     })
   }
 
-  async function poll(signal: AbortSignal): Promise<End> {
+  function poll(signal: AbortSignal): Promise<End> {
+    return new Promise((resolve) => {
+      const finish = (how: End) => {
+        stopWaiting()
+        signal.removeEventListener('abort', onAbort)
+        resolve(how)
+      }
+      const onAbort = () => finish({ isHeard: true })
+      const stopWaiting = page.timer(() => finish({ isHeard: false }), POLL_MS)
+      signal.addEventListener('abort', onAbort)
+      void askAndWait(signal).then(finish)
+    })
+  }
+
+  async function askAndWait(signal: AbortSignal): Promise<End> {
     try {
       const query = encodeURIComponent(JSON.stringify(known()))
       const response = await page.fetch(`${url}?known=${query}`, { credentials: 'same-origin', signal })

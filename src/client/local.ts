@@ -89,12 +89,12 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   })
   const clearance = await openClearance(rows)
   const device = await openDeviceBins({ rows, clock, session: cookies.session, onChange })
-  const presentTag = cookies.visitorTag()
   const replica = await openReplica({
     definitions,
     rows,
     reading,
-    tag: presentTag === null || presentTag === clearance.tag ? '' : presentTag,
+    tag: presentTag(),
+    isCleared: (tag) => tag !== '' && tag === clearance.tag,
     page,
     onChange,
   })
@@ -115,16 +115,23 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   const live = openLive({
     page,
     path: definitions.path,
-    tag: () => (stores.length > 0 ? replica.tag : ''),
+    tag: () => (stores.length > 0 ? presentTag() : ''),
     known: () => replica.cursors,
     pull,
   })
   const stopWatching = page.watch((moment) => {
     if (moment === 'hidden' || moment === 'left') sync.leave()
     if (moment === 'shown') void recover()
+    if (moment === 'cookies' && stores.length > 0 && presentTag() !== replica.tag) void pull()
   })
   const isFailedRead = rows.storage.kind !== 'indexeddb' && hasDatabase
   if (stores.length > 0) await start()
+
+  /** Tag of the visitor that the cookies speak of now: any response may have made one. */
+  function presentTag(): string {
+    const tag = cookies.visitorTag()
+    return tag === null || tag === clearance.tag ? '' : tag
+  }
 
   /** Takes in what the server has put into the page. Tells whether that is all there is to know. */
   async function takeSnapshot(): Promise<boolean> {
@@ -156,9 +163,12 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
     await sync.followOwner()
     await device.reload()
     await replica.reload()
+    sync.later()
   }
 
   async function pull(cursors?: Readonly<Record<string, unknown>>): Promise<void> {
+    const isNobody = replica.tag === '' && cookies.visitorTag() === null
+    if (isNobody && replica.pending().count === 0 && sync.phase === 'idle') return
     // What is on its way may bring what there is to know.
     await sync.quiet()
     const { cursors: known } = replica
@@ -171,7 +181,8 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
     const isKnown = visibleBins(definitions).every(replica.isPulled)
     const isFresh = await takeSnapshot()
     if (replica.pending().count === 0 && !clearance.isPending) {
-      if (replica.tag === '') return
+      // Any response may make the visitor.
+      if (replica.tag === '') return live.begin()
       // If there is news, the stream will tell.
       if (isFresh) return live.begin()
     }

@@ -1,9 +1,9 @@
-import { utf8Length } from '../core/cookie.ts'
 import { type BinText, toText } from '../core/data.ts'
 import type { Definition, Definitions } from '../core/definition.ts'
 import { BinsError } from '../core/error.ts'
 import { MAX_BIN_BYTES } from '../core/limits.ts'
 import { type KeptText, openReader } from '../core/reader.ts'
+import { utf8Length } from '../core/utf8.ts'
 import type { ClientBins, ClientOptions, Status } from './client.ts'
 import type { Local } from './local.ts'
 import type { Page } from './page.ts'
@@ -16,7 +16,7 @@ export async function openPageBins<D extends Definitions>(
   { wait = 0, snapshot, onEvent }: Pick<ClientOptions, 'wait' | 'snapshot' | 'onEvent'>,
 ): Promise<ClientBins<D>> {
   const { cookies, clock } = page
-  const reader = openReader(definitions, find, onEvent)
+  const reader = openReader(definitions, find, { onEvent })
   const watchers = new Set<(status: Status) => void>()
   const tabs = openTabs(page, reread)
   let isClosed = false
@@ -118,6 +118,13 @@ export async function openPageBins<D extends Definitions>(
     return local.edit({ definition, compute, strict, at: clock() })
   }
 
+  /** Firefox's processes have copies of the cookies: a lock alone keeps no two of them from editing the same text. */
+  async function editCookie(definition: Definition, compute: Parameters<typeof edit>[1]): Promise<void> {
+    await cookies.agree?.(definition)
+    await edit(definition, compute, true)
+    await cookies.agree?.(definition)
+  }
+
   async function save(): Promise<void> {
     await local?.flush()
     const [bin] = cookies.unkept
@@ -147,7 +154,7 @@ export async function openPageBins<D extends Definitions>(
       const compute = (kept: BinText | undefined) =>
         // The reader's data went through the bin's schema.
         textFor(definition, change(reader.read(definition, kept && { ...kept, trusted: true }) as never))
-      if (definition.storage === 'cookie') await page.lock(name, () => edit(definition, compute, true))
+      if (definition.storage === 'cookie') await page.lock(name, () => editCookie(definition, compute))
       else await edit(definition, compute, true)
       return reader.get(name) as never
     },

@@ -4,10 +4,11 @@ import { openPageCookies, type PageCookies } from './storages/cookie.ts'
 import type { Rows } from './storages/rows.ts'
 
 /**
- * What befalls a page: its user sees it (again), does not see it any more and may never do so again, goes to another page
- * and perhaps back some time; the browser says that there is a network, or that a cookie has changed.
+ * What befalls a page: its user sees it (again), does not see it any more and may never do so again, is about to go to
+ * another page, has gone there, and perhaps comes back some time; the browser says that there is a network, or that a
+ * cookie has changed.
  */
-export type Moment = 'shown' | 'hidden' | 'left' | 'online' | 'cookies'
+export type Moment = 'shown' | 'hidden' | 'leaving' | 'left' | 'online' | 'cookies'
 
 /** Takes a message of another page of this browser. */
 export type OnMessage = (message: unknown) => void
@@ -86,6 +87,7 @@ const browser: Partial<
   Pick<typeof globalThis, 'document' | 'navigator' | 'BroadcastChannel' | 'EventSource'>
 > & {
   readonly cookieStore?: EventTarget
+  readonly navigation?: EventTarget
 } = globalThis
 
 function startTimer(run: () => void, ms: number): () => void {
@@ -115,6 +117,9 @@ function watchPage(listener: (moment: Moment) => void): () => void {
       listener(browser.document?.visibilityState === 'hidden' ? 'hidden' : 'shown'),
     ),
     listen(globalThis, 'pageshow', () => listener('shown')),
+    listen(browser.navigation, 'navigate', (event) => {
+      if (isAway(event)) listener('leaving')
+    }),
     listen(globalThis, 'pagehide', () => listener('left')),
     listen(globalThis, 'online', () => listener('online')),
     listen(browser.cookieStore, 'change', () => listener('cookies')),
@@ -124,7 +129,18 @@ function watchPage(listener: (moment: Moment) => void): () => void {
   }
 }
 
-function listen(target: Partial<EventTarget> | undefined, type: string, listener: () => void): () => void {
+/** Whether a `NavigateEvent` is about another document. */
+function isAway(
+  event: Event & { destination?: { sameDocument?: boolean }; downloadRequest?: unknown },
+): boolean {
+  return event.destination?.sameDocument === false && typeof event.downloadRequest !== 'string'
+}
+
+function listen(
+  target: Partial<EventTarget> | undefined,
+  type: string,
+  listener: (event: Event) => void,
+): () => void {
   target?.addEventListener?.(type, listener)
   return () => target?.removeEventListener?.(type, listener)
 }

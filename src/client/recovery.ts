@@ -20,7 +20,7 @@ export async function bringBack(
     for (const tag of tagsIn(kept)) {
       const present = new Map([...all, ...changes])
       const edited = parseReplica(kept, tag, reading)
-      const adopted = adopt(parseReplica(present, tag, reading), edited, { keepsBase: true })
+      const adopted = adopt(parseReplica(present, tag, reading), edited, { rebase: (from) => from })
       for (const [key, row] of changesTo(present, tag, adopted)) changes.set(key, row)
     }
     return changes

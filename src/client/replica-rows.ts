@@ -48,7 +48,24 @@ export function parseReplica(
   const { session: _, ...known } = isMeta(meta)
     ? meta
     : { v: 1 as const, client: newId(), last: 0, cursors: {} }
-  return { rows, meta: session === undefined ? known : { ...known, session } }
+  const made = madeBy(all)
+  return {
+    rows,
+    meta: { ...known, ...(made ? { made } : {}), ...(session === undefined ? {} : { session }) },
+  }
+}
+
+/** How many edits of each page are stored, whoever's they are by now. */
+function madeBy(all: ReadonlyMap<string, unknown>): Record<string, number> | undefined {
+  let made: Record<string, number> | undefined
+  for (const row of all.values()) {
+    if (!isMeta(row)) continue
+    for (const [page, count] of Object.entries(row.made ?? {})) {
+      made ??= {}
+      made[page] = Math.max(made[page] ?? 0, count)
+    }
+  }
+  return made
 }
 
 /** The rows to put and to delete so that an owner's replica becomes another one. */

@@ -1,24 +1,30 @@
 import { absorb, type Outcome } from '../core/absorb.ts'
 import type { BinText } from '../core/data.ts'
 import type { Definition, Definitions } from '../core/definition.ts'
-import { mergeTexts } from '../core/merge.ts'
+import { BinsError } from '../core/error.ts'
+import { isMerged, mergeTexts } from '../core/merge.ts'
 import {
   adopt,
   edit,
+  isMade,
+  keptOf,
   offer,
   type PendingOp,
   pendingOf,
   type RejectedEdit,
   type Replica,
+  type ReplicaMeta,
+  recall,
   visible,
+  withRejected,
 } from '../core/replica.ts'
 import type { AnswerPart, WireOp } from '../core/wire.ts'
 import { type Compute, openComputations } from './computations.ts'
-import { openLastWords } from './last-words.ts'
+import { type Draft, openLastWords } from './last-words.ts'
 import { groupByStore, type Offer, type OfferLimits } from './offer.ts'
 import type { Page } from './page.ts'
 import { openQueue } from './queue.ts'
-import { changesTo, dropped, parseReplica, REPLICAS, type ReplicaReading } from './replica-rows.ts'
+import { changesTo, dropped, parseReplica, REPLICAS, type ReplicaReading, tagsIn } from './replica-rows.ts'
 import type { Rows } from './storages/rows.ts'
 
 /** One edit of a server bin. */
@@ -89,6 +95,8 @@ export interface ReplicaOptions {
   readonly reading: ReplicaReading
   /** Tag of the owner; empty = none yet. */
   readonly tag: string
+  /** Whether an owner was cleared: nothing of it goes along to another one. Default: none was. */
+  readonly isCleared?: (tag: string) => boolean
   /** The page. */
   readonly page: Page
   /** Told after each change of what bins hold. */
@@ -100,18 +108,30 @@ export const PATIENCE_MS = 3_000
 
 /** Opens the replica of an owner. */
 export async function openReplica(options: ReplicaOptions): Promise<ClientReplica> {
-  const { definitions, rows, reading, page, onChange } = options
+  const { definitions, rows, reading, isCleared = () => false, page, onChange } = options
   const { clock, newId } = page
   const pageId = newId()
   const computations = openComputations()
   const parse = (all: ReadonlyMap<string, unknown>, owner: string) => parseReplica(all, owner, reading)
   const lastWords = openLastWords(page.texts, definitions.cookie.prefix, pageId)
-  await lastWords.store(rows, reading)
+  await lastWords.store(rows, { reading, merge, clock })
+  /** Edits of which it is not known yet that they are stored. */
+  const drafts = new Map<number, Draft>()
+  let count = 0
   const initial = await rows.load(REPLICAS)
   let { tag } = options
   const queue = openQueue<Replica>({ initial: parse(initial, tag), transact, onChange })
-  // An earlier page may have made edits when there was no visitor.
-  if (tag !== '' && parse(initial, '').rows.size > 0) await moveTo(tag, carryFrom(''))
+  await gather(initial)
+
+  /** Takes the edits along that were made when there was no visitor, or for one that is gone since. */
+  async function gather(all: ReadonlyMap<string, unknown>): Promise<void> {
+    for (const other of tagsIn(all)) {
+      const isOurs = tag === '' || other === '' || isUnanswered(parse(all, other))
+      if (isOurs && other !== tag && !isCleared(other) && hasEdits(all, other)) {
+        await moveTo(tag, carryFrom(other))
+      }
+    }
+  }
 
   /**
    * Changes the stored replica in one transaction, on what the tabs have made of it by then. Whose it is is decided
@@ -124,6 +144,12 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
       return changesTo(all, owner, step(parse(all, owner)))
     })
     return parse(after, owner)
+  }
+
+  /** Whether there are edits that may go along to the present owner. */
+  function hasEdits(all: ReadonlyMap<string, unknown>, owner: string): boolean {
+    const { rows: its, meta } = parse(all, owner)
+    return !meta.left && [...its.values()].some(({ op }) => op)
   }
 
   /** Becomes the replica of another owner, in one transaction with what else that changes. */
@@ -146,27 +172,75 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
     return (all: ReadonlyMap<string, unknown>, owner: string) => {
       const { rows: left, meta } = parse(all, former)
       const recent = new Map([...left].filter(([, { op }]) => op && op.at > after))
-      const adopted = adopt(parse(all, owner), { rows: recent, meta })
+      // An edit may come back to the visitor that it was made for.
+      const rebase = (from: PendingOp['from']): PendingOp['from'] => {
+        if (from?.owner !== owner) return from && { owner: former, ...from }
+        const { owner: _, ...its } = from
+        return its
+      }
+      const into = parse(all, owner)
+      const { left: _, ...known } = into.meta
+      // Where nobody was before, it goes on under its id: what may have been sent already is known by that.
+      const client = known.last === 0 ? meta.client : known.client
+      const adopted = adopt(
+        { rows: into.rows, meta: { ...known, client } },
+        { rows: recent, meta },
+        { merge, rebase, isMerged: (bin) => definitions.knows(bin) && isMerged(definitions.find(bin)) },
+      )
       return new Map([...dropped(all, former), ...changesTo(all, owner, adopted)])
     }
+  }
+
+  /** Leaves all where it is, for the case that the visitor comes back. */
+  function changePlaces(former: string) {
+    return (all: ReadonlyMap<string, unknown>, owner: string) => {
+      return new Map([...marked(all, former, { left: true }), ...marked(all, owner, {})])
+    }
+  }
+
+  function marked(all: ReadonlyMap<string, unknown>, owner: string, mark: Pick<ReplicaMeta, 'left'>) {
+    const { rows: its, meta } = parse(all, owner)
+    const { left: _, ...known } = meta
+    return changesTo(all, owner, { rows: its, meta: { ...known, ...mark } })
   }
 
   return {
     find: ({ name }) => visible(queue.shown.rows.get(name), clock()),
 
-    edit({ definition: { name, store }, compute, strict, at }) {
-      return queue.add({
+    edit({ definition, compute, strict, at }) {
+      const { name, store } = definition
+      count += 1
+      const own = { count, bin: name, store, at, strict }
+      /** What the edit made of what this page showed. */
+      let draft: Draft | undefined
+      const done = queue.add({
         apply(replica) {
-          const kept = compute(visible(replica.rows.get(name), clock()))
-          return edit(replica, name, { kept, at, strict, store, page: pageId })
+          if (isMade(replica, pageId, own.count)) return replica
+          const present = visible(replica.rows.get(name), clock())
+          const made = compute(present)
+          if (isNewer(present, definition)) return outdated(replica, definition, { kept: made, strict })
+          // What another tab has stored, and this one has not shown yet, is merged as anybody else's edit.
+          const isStale = draft !== undefined && !strict && present?.text !== draft.base?.text
+          const merged = isStale ? merge(name, draft?.base, made, present) : undefined
+          const kept = merged === undefined ? made : (merged ?? undefined)
+          const from = isStale && merged === undefined ? draft?.from : undefined
+          const after = edit(replica, name, { kept, at, strict, store, from, page: pageId, count: own.count })
+          const base = after.rows.get(name)?.op?.from ?? null
+          draft ??= { ...own, ...(present ? { base: present } : {}), from: base, ...keptOf(made) }
+          return after
         },
         onApplied(before, { meta }) {
-          computations.add(name, compute, {
-            n: meta.last,
-            on: strict ? before.rows.get(name)?.op?.n : undefined,
-          })
+          const on = strict ? before.rows.get(name)?.op?.n : undefined
+          // What was set is for the merge rule, if there is one: setting it once more would overwrite.
+          const isOwn = strict || !isMerged(definition)
+          if (isOwn && before.meta !== meta) computations.add(name, compute, { n: meta.last, on })
+          else computations.forget(name)
         },
       })
+      if (draft) drafts.set(own.count, draft)
+      const forget = () => drafts.delete(own.count)
+      done.then(forget, forget)
+      return done
     },
 
     names: () => [...queue.shown.rows.keys()],
@@ -182,12 +256,17 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
     },
 
     switchTo(owner) {
-      // Responses to requests without a cookie each make a visitor, and the last one stays: this one never came to life.
-      const isUnanswered = owner !== '' && Object.keys(queue.stored.meta.cursors).length === 0
-      return moveTo(owner, tag === '' || isUnanswered ? carryFrom(tag) : () => new Map())
+      const isSame = tag === '' || isUnanswered(queue.stored)
+      return moveTo(owner, isSame ? carryFrom(tag) : changePlaces(tag))
     },
 
-    clear: () => queue.add({ apply: ({ meta }) => ({ rows: new Map(), meta: { ...meta, cursors: {} } }) }),
+    clear() {
+      // Nobody is to know the next visitor by it.
+      const client = newId()
+      return queue.add({
+        apply: ({ meta }) => ({ rows: new Map(), meta: { ...meta, client, cursors: {} } }),
+      })
+    },
 
     async leave(before) {
       if (tag !== '') await moveTo('', carryFrom(tag, before))
@@ -216,6 +295,7 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
           storeOf: (bin) => (definitions.knows(bin) ? definitions.find(bin).store : undefined),
           merge,
           recompute,
+          knowsVersion: (bin, kept) => !definitions.knows(bin) || !isNewer(kept, definitions.find(bin)),
         })
         outcomes = absorbed.outcomes
         return absorbed.replica
@@ -225,19 +305,25 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
     },
 
     lastOffer(limits) {
-      const { shown } = queue
-      const { replica, ops } = offer(shown, sendable(shown), { now: clock(), ...limits })
-      const { client, cursors } = shown.meta
-      const words = ops.flatMap(({ bin }) => {
+      const { stored } = queue
+      const { replica, ops } = offer(stored, own(stored), { now: clock(), ...limits })
+      const { client, cursors } = stored.meta
+      const sent = ops.flatMap(({ bin }) => {
         const op = replica.rows.get(bin)?.op
-        return op ? [{ tag, client, bin, op }] : []
+        return op && !stored.rows.get(bin)?.op?.offered ? [{ bin, op }] : []
       })
-      if (ops.length === 0 || !lastWords.write(words)) return undefined
+      const words = { tag, client, page: pageId, sent, drafts: [...drafts.values()] }
+      if (sent.length + drafts.size > 0 && !lastWords.write(words)) return undefined
       // The page may live on: then they are written down as always.
       queue
-        .change((stored) => offer(stored, sendable(stored), { now: clock(), ...limits }).replica)
+        .change((present) => {
+          // A newer edit may have taken the place of one that is on its way now.
+          const waiting = sent.filter(({ bin }) => present.rows.get(bin)?.op)
+          const recalled = waiting.reduce((before, { bin, op }) => recall(before, bin, op), present)
+          return offer(recalled, own(recalled), { now: clock(), ...limits }).replica
+        })
         .then(lastWords.erase, () => {})
-      return { tag, client, ops: groupByStore(ops, definitions), cursors }
+      return ops.length === 0 ? undefined : { tag, client, ops: groupByStore(ops, definitions), cursors }
     },
 
     pending: () => pendingOf(queue.shown, sendable(queue.shown), clock()),
@@ -256,14 +342,22 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
 
     flush: () => queue.flush(),
 
-    reload: () => queue.replaceBy(async () => parse(await rows.load(REPLICAS), tag)),
+    async reload() {
+      let all: ReadonlyMap<string, unknown> = new Map()
+      await queue.replaceBy(async () => {
+        all = await rows.load(REPLICAS)
+        return parse(all, tag)
+      })
+      await gather(all)
+    },
   }
 
   /** What another page has computed, that page computes anew; unless it is gone, or does not answer. */
   function recompute(bin: string, op: PendingOp, seen: number, theirs: BinText | undefined) {
     const computed = computations.run(bin, { n: op.n, seen }, theirs)
     if (computed !== undefined || op.page === pageId) return computed
-    return clock() - op.at < PATIENCE_MS ? 'elsewhere' : undefined
+    // The clock may have been set back since.
+    return Math.abs(clock() - op.at) < PATIENCE_MS ? 'elsewhere' : undefined
   }
 
   /** Bins that this version of the program would send. Edits of others wait for the version that knows them. */
@@ -274,14 +368,45 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
     })
   }
 
+  /** Of those, the bins with edits that nobody but this page would send without a word, or that may be sent again. */
+  function own(replica: Replica): string[] {
+    return sendable(replica).filter((bin) => {
+      const op = replica.rows.get(bin)?.op
+      return op?.page === pageId || op?.offered
+    })
+  }
+
   function merge(
     bin: string,
     base: BinText | undefined,
     mine: BinText | undefined,
     theirs: BinText | undefined,
   ): BinText | null | undefined {
+    // Another version of the program may have made it.
+    if (!definitions.knows(bin)) return undefined
     const definition = definitions.find(bin)
     const text = mergeTexts(definition, { base, mine, theirs })
     return typeof text === 'string' ? { text, version: definition.version } : text
   }
+}
+
+/** Whether a newer version of the program wrote what is kept. */
+function isNewer(kept: BinText | undefined, { version }: Definition): boolean {
+  return kept !== undefined && kept.version > version
+}
+
+/** Refuses an edit that would overwrite what this version of the program cannot read. */
+function outdated(
+  replica: Replica,
+  { name }: Definition,
+  { kept, strict }: { kept: BinText | undefined; strict: boolean },
+): Replica {
+  const message = `A newer version of this program wrote bin ${JSON.stringify(name)}; reload the page.`
+  if (strict) throw new BinsError('OUTDATED', message, { bin: name })
+  return withRejected(replica, name, kept, message)
+}
+
+/** Responses to requests without a cookie each make a visitor, and the last one stays: such a one never came to life. */
+function isUnanswered({ meta }: Replica): boolean {
+  return Object.keys(meta.cursors).length === 0
 }

@@ -14,6 +14,8 @@ export interface Sync {
   now(): Promise<SyncResult>
   /** Exchanges soon. */
   soon(): void
+  /** Exchanges in a while, if nothing else leads to it: other tabs that have left something to be sent may be gone. */
+  later(): void
   /** Resolves when no exchange is running. */
   quiet(): Promise<void>
   /** Has the server erase the visitor, before anything else is sent; as soon as it can be reached. */
@@ -58,6 +60,7 @@ export function openSync(options: SyncOptions): Sync {
   let failures = 0
   let running: Promise<SyncResult> | undefined
   let isWanted = false
+  let isDue = false
   let isClosed = false
   let cancel = () => {}
   let letOthersIn = () => {}
@@ -70,7 +73,8 @@ export function openSync(options: SyncOptions): Sync {
 
   function schedule(ms: number): void {
     cancel()
-    if (!isClosed) cancel = timer(() => void run(false).catch(() => {}), ms)
+    isDue = !isClosed
+    if (isDue) cancel = timer(() => void run(false).catch(() => {}), ms)
   }
 
   /** Of several tabs, one at a time sends what all of them have edited. */
@@ -92,6 +96,7 @@ export function openSync(options: SyncOptions): Sync {
       return running
     }
     cancel()
+    isDue = false
     moveTo('syncing')
     running = exchangeAlone(mustPull || failures > 0)
       .finally(() => {
@@ -151,10 +156,14 @@ export function openSync(options: SyncOptions): Sync {
     soon() {
       if (phase !== 'waiting' || failures === 0) schedule(SOON_MS)
     },
+    later() {
+      if (!isDue && !running && replica.pending().count > 0) schedule(PATIENCE_MS)
+    },
     async clear() {
       const present = page.cookies.visitorTag()
       const cleared = replica.clear()
-      await clearance.set(present ?? replica.tag, present !== null)
+      const tag = present ?? replica.tag
+      if (tag !== '') await clearance.set(tag, present === null ? 'done' : 'asked')
       await cleared
       await replica.leave(Number.NEGATIVE_INFINITY)
       if (present !== null) await now().catch(() => {})

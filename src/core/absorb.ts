@@ -1,5 +1,13 @@
 import type { BinText } from './data.ts'
-import { EMPTY_ROW, type Known, keptOf, type PendingOp, type Replica, type ReplicaRow } from './replica.ts'
+import {
+  EMPTY_ROW,
+  type Known,
+  keptOf,
+  ownBase,
+  type PendingOp,
+  type Replica,
+  type ReplicaRow,
+} from './replica.ts'
 import type { AnswerPart, WireChange, WireResult } from './wire.ts'
 
 /** What happened to an edit in an exchange. */
@@ -8,7 +16,7 @@ export type Outcome =
   | 'merged'
   | 'superseded'
   | 'rejected'
-  /** The server does not know its version yet: it waits. */
+  /** The server does not know its version yet, or this page not the server's: it waits. */
   | 'outdated'
   /** Only the page that made it can make it again: it waits. */
   | 'elsewhere'
@@ -21,6 +29,8 @@ export interface AbsorbRules {
   readonly storeOf: (bin: string) => string | undefined
   /** Cursor of the store when the request was sent. */
   readonly sentCursor: string | undefined
+  /** Whether this version of the program can read what is kept. */
+  readonly knowsVersion: (bin: string, kept: BinText | undefined) => boolean
   /** Merges by the definition's rule, or `undefined` if it has none. */
   readonly merge: (
     bin: string,
@@ -69,6 +79,9 @@ export function absorb(
   return { replica: { rows, meta: { ...replica.meta, cursors } }, outcomes }
 }
 
+/** Edits of a bin that may have been sent, oldest first. */
+type OwnEdits = ReadonlyArray<Pick<PendingOp, 'n' | 'kept'>>
+
 function settle(
   replica: Replica,
   result: WireResult,
@@ -96,14 +109,19 @@ function settle(
       // The server has an older edit of ours; the newer one was made on top of it.
       const seen = own.find(({ n }) => n === result.seen)
       if (!seen || seen.kept?.text !== known.kept?.text) return { replica: put(waiting) }
-      return { replica: put({ ...settled, op: { ...op, from: { rev: known.rev, ...keptOf(known.kept) } } }) }
+      return { replica: put({ ...settled, op: startFrom(op, known) }) }
     }
     case 'outdated':
       return { replica: put(waiting), outcome: 'outdated' }
     case 'conflict':
+      // The page that is loaded next can merge.
+      if (!rules.knowsVersion(result.bin, known.kept)) return { replica: put(waiting), outcome: 'outdated' }
       return resolve(replica, { ...settled, op }, result, known, own, rules)
     case 'superseded':
       if (op.n !== result.n) return { replica: put(waiting) }
+      // By an edit of our own that this one was made on.
+      if (isKnownTo(op, own, result.seen, known))
+        return { replica: put({ ...settled, op: startFrom(op, known) }) }
       return { replica: put(settled), outcome: 'superseded' }
     default:
       if (op.n !== result.n) return { replica: put(waiting) }
@@ -123,22 +141,16 @@ function resolve(
   row: ReplicaRow & { readonly op: PendingOp },
   { bin, seen }: WireResult,
   theirs: Known,
-  own: ReadonlyArray<Pick<PendingOp, 'n' | 'kept'>>,
+  own: OwnEdits,
   rules: AbsorbRules,
 ): { replica: Replica; outcome?: Outcome } {
   const { op } = row
-  const from = { rev: theirs.rev, ...keptOf(theirs.kept) }
   const put = (next: ReplicaRow, last = replica.meta.last): Replica => ({
     rows: new Map(replica.rows).set(bin, next),
     meta: { ...replica.meta, last },
   })
-  // What both sides start from: the last edit of ours that the server has built on, else what was edited.
-  const ancestor = own.findLast(({ n }) => n <= seen) ?? op.from
-  const base = ancestor?.kept
-  // Nothing that this edit does not know of: also where nothing was known, and nothing is there.
-  if ((ancestor || !theirs.kept) && base?.text === theirs.kept?.text) {
-    return { replica: put({ ...row, op: { ...op, from } }) }
-  }
+  if (isKnownTo(op, own, seen, theirs)) return { replica: put({ ...row, op: startFrom(op, theirs) }) }
+  const base = ancestorOf(op, own, seen)?.kept
 
   const recomputed = op.strict ? rules.recompute(bin, op, seen, theirs.kept) : undefined
   if (recomputed === 'elsewhere') return { replica, outcome: 'elsewhere' }
@@ -151,8 +163,23 @@ function resolve(
   if (merged?.text === theirs.kept?.text) return { replica: put(rest), outcome: 'merged' }
   const n = Math.max(replica.meta.last + 1, op.n + 1)
   const { kept: __, ...made } = op
-  const next: PendingOp = { ...made, n, ...keptOf(merged ?? undefined), from, offered: false }
+  const next: PendingOp = { ...startFrom(made, theirs), n, ...keptOf(merged ?? undefined), offered: false }
   return { replica: put({ ...row, op: next }, n), outcome: 'merged' }
+}
+
+/** What both sides start from: the last edit of ours that the server has built on, else what was edited. */
+function ancestorOf(op: PendingOp, own: OwnEdits, seen: number): PendingOp['from'] | OwnEdits[number] {
+  return own.findLast(({ n }) => n <= seen) ?? ownBase(op.from)
+}
+
+/** Whether the server holds nothing that an edit does not know of: also where nothing was known, and nothing is there. */
+function isKnownTo(op: PendingOp, own: OwnEdits, seen: number, { kept }: Known): boolean {
+  const ancestor = ancestorOf(op, own, seen)
+  return (ancestor !== null || !kept) && ancestor?.kept?.text === kept?.text
+}
+
+function startFrom(op: PendingOp, { rev, kept }: Known): PendingOp {
+  return { ...op, from: { rev, ...keptOf(kept) } }
 }
 
 /** After a snapshot, what it does not name is not there. */

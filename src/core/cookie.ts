@@ -1,5 +1,6 @@
 import { MAX_NAME_BYTES } from './limits.ts'
 import { fromPayload, toPayload } from './payload.ts'
+import { utf8Length } from './utf8.ts'
 
 /** What the cookie of a bin holds. */
 export interface CookieText {
@@ -30,8 +31,6 @@ export interface SealedCookie {
   /** Nonce, ciphertext and tag, in base64url. */
   readonly box: string
 }
-
-const encoder = new TextEncoder()
 
 /**
  * Names the cookie of a bin: the prefix, a dash, and the bin's name in UTF-8 with the bytes outside `[A-Za-z0-9-]`
@@ -116,11 +115,6 @@ export function parseContent(content: string): CookieText | undefined {
 /** Size of a cookie as browsers count it: the UTF-8 bytes of its name and value. */
 export function cookieBytes(name: string, value: string): number {
   return utf8Length(name) + utf8Length(value)
-}
-
-/** Length of a string in UTF-8 bytes. */
-export function utf8Length(text: string): number {
-  return encoder.encode(text).length
 }
 
 function formatHead({ version, at, expires }: CookieText): string {

@@ -55,6 +55,11 @@ export function fromTrusted(definition: Definition, { text, version }: BinText):
   return read(definition, decodeTrusted(text), text, version)
 }
 
+/** Reads a text that {@link toText} has made for this definition. */
+export function fromOwn(text: string): Reading {
+  return { data: freeze(decodeTrusted(text)) }
+}
+
 /**
  * Data of an absent bin, deep-frozen: the definition's default, else the schema's answer to `undefined`, which is
  * asked anew by every `Bins`, since it may differ each time.

@@ -1,9 +1,9 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { utf8Length } from './cookie.ts'
 import { toText } from './data.ts'
 import type { BinOptions, CookieOptions, Definition, Definitions } from './definition.ts'
 import { toSeconds } from './duration.ts'
 import { MAX_COOKIE_AGE, MAX_NAME_BYTES } from './limits.ts'
+import { utf8Length } from './utf8.ts'
 
 /** What a bin's name must be. */
 export const NAME_RULE = `a bin's name is a well-formed string of 1 to ${MAX_NAME_BYTES} UTF-8 bytes`

@@ -31,7 +31,8 @@ type Input<Schema> = Schema extends StandardSchemaV1 ? StandardSchemaV1.InferInp
 export interface BinOptions<Schema = unknown> {
   /**
    * Synchronous Standard Schema of the data. Its output is what is kept, sent, and validated again when read, so
-   * the schema must accept its own output and leave it as it is. Default: any data that can be encoded.
+   * the schema must accept its own output and leave it as it is. It must have one answer to the same data, whoever
+   * sends them and whenever: the server remembers data that it has accepted. Default: any data that can be encoded.
    */
   schema?: Schema &
     (Output<Schema> extends Input<Schema>
@@ -63,7 +64,10 @@ export interface BinOptions<Schema = unknown> {
   merge?: 'latest' | 'server' | 'fields' | Merge<Output<Schema>>
   /** Version of the data's shape, raised when the shape changes. Default 1. */
   version?: number
-  /** Turns data of an older `version` into data for the schema. Default: older data is validated as it is. */
+  /**
+   * Turns data of an older `version` into data for the schema; the same data each time, as with `schema`. Default: older
+   * data is validated as it is.
+   */
   migrate?: (data: unknown, version: number) => unknown
   /** Here for the compiler: a bare schema is no definition. */
   '~standard'?: never

@@ -12,14 +12,22 @@ export interface Conflict {
   readonly theirs: BinText | undefined
 }
 
+/** Whether conflicting edits of a bin are merged, by a rule that needs to know what both started from. */
+export function isMerged({ merge }: Pick<Definition, 'merge'>): boolean {
+  return merge === 'fields' || typeof merge === 'function'
+}
+
 /**
  * Merges conflicting edits by the definition's rule.
  *
  * @returns The text to keep, `null` to delete the bin, or `undefined` if the definition has no such rule, or it failed.
  */
 export function mergeTexts(definition: Definition, conflict: Conflict): string | null | undefined {
-  const { merge } = definition
+  const { merge, version } = definition
   if (merge === 'latest' || merge === 'server') return undefined
+  // What a newer version of the program wrote would pass for absent.
+  if (Object.values(conflict).some((kept: BinText | undefined) => kept && kept.version > version))
+    return undefined
   const [base, mine, theirs] = [conflict.base, conflict.mine, conflict.theirs].map((kept) => {
     const reading = kept && fromTrusted(definition, kept)
     return reading && 'data' in reading ? reading.data : undefined

@@ -10,6 +10,7 @@ declare global {
   class URLSearchParams {}
   class TextEncoder {
     encode(text: string): Uint8Array<ArrayBuffer>
+    encodeInto(text: string, bytes: Uint8Array): { written: number }
   }
   class TextDecoder {
     constructor(encoding: 'utf-8', options: { fatal?: boolean; ignoreBOM?: boolean })

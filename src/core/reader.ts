@@ -24,6 +24,14 @@ export interface Reader {
   changed(name?: string): void
 }
 
+/** Options of {@link openReader}. */
+export interface ReaderOptions {
+  /** Reads what is kept for a definition. Default {@link readText}. */
+  readonly read?: (definition: Definition, kept: KeptText) => Reading
+  /** Receives what is not for a visitor's eyes. */
+  readonly onEvent?: OnEvent | undefined
+}
+
 interface Entry extends KeptText {
   readonly reading: Reading
 }
@@ -31,6 +39,11 @@ interface Entry extends KeptText {
 interface Subscription {
   readonly listener: (data: unknown) => void
   text: string | undefined
+}
+
+/** Reads what is kept for a definition, as strictly as where it comes from asks for. */
+export function readText(definition: Definition, kept: KeptText): Reading {
+  return kept.trusted ? fromTrusted(definition, kept) : fromUntrusted(definition, kept)
 }
 
 /**
@@ -41,7 +54,7 @@ interface Subscription {
 export function openReader(
   definitions: Definitions,
   find: (definition: Definition) => KeptText | undefined,
-  onEvent?: OnEvent,
+  { read = readText, onEvent }: ReaderOptions = {},
 ): Reader {
   const entries = new Map<string, Entry>()
   const fallbacks = new Map<string, unknown>()
@@ -56,13 +69,14 @@ export function openReader(
       return undefined
     }
     if (known && known.text === kept.text && known.version === kept.version) return known
-    const entry = { ...kept, reading: readText(definition, kept) }
+    const { text, version, trusted } = kept
+    const entry = { text, version, trusted, reading: readOrReport(definition, kept) }
     entries.set(name, entry)
     return entry
   }
 
-  function readText(definition: Definition, kept: KeptText): Reading {
-    const reading = kept.trusted ? fromTrusted(definition, kept) : fromUntrusted(definition, kept)
+  function readOrReport(definition: Definition, kept: KeptText): Reading {
+    const reading = read(definition, kept)
     if ('problem' in reading) {
       const { problem: reason, cause } = reading
       report(onEvent, { type: 'unreadable', bin: definition.name, reason, cause })
@@ -102,7 +116,7 @@ export function openReader(
   return {
     get,
     read(definition, kept) {
-      const reading = kept && readText(definition, kept)
+      const reading = kept && readOrReport(definition, kept)
       return reading && 'data' in reading ? reading.data : fallbackOf(definition.name)
     },
     has(name) {

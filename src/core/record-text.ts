@@ -8,14 +8,14 @@ const FORMAT = 1
  * into a store can read and query it.
  */
 export function formatRecord(record: BinsRecord): string {
-  const { epoch, seq, marks, floor, created, secrets, cookieUntil, erased } = record
+  const { epoch, seq, marks, floor, created, secrets, cookieUntil, cookieAt, erased } = record
   const head = JSON.stringify({
     v: FORMAT,
     epoch,
     seq,
     marks,
     floor,
-    meta: { created, secrets, cookieUntil, erased },
+    meta: { created, secrets, cookieUntil, cookieAt, erased },
   })
   const bins = [...record.bins].map(([name, row]) => `${JSON.stringify(name)}:${formatRow(row)}`).join()
   const applied = JSON.stringify(
@@ -34,7 +34,7 @@ export function parseRecord(text: string): BinsRecord {
   const json = parseJson(text) as RecordJson
   if (json.v !== FORMAT)
     throw new TypeError('The record is of another format than this version of Breadbin knows.')
-  const { created, secrets, cookieUntil, erased } = json.meta
+  const { created, secrets, cookieUntil, cookieAt, erased } = json.meta
   return {
     epoch: json.epoch,
     seq: json.seq,
@@ -43,6 +43,7 @@ export function parseRecord(text: string): BinsRecord {
     created,
     secrets,
     cookieUntil,
+    ...(cookieAt === undefined ? {} : { cookieAt }),
     ...(erased === undefined ? {} : { erased }),
     bins: new Map(Object.entries(json.bins).map(([name, row]) => [name, parseRow(row)])),
     applied: new Map(
@@ -77,7 +78,7 @@ interface RecordJson {
   seq: number
   marks: Array<[number, string]>
   floor: number
-  meta: { created: number; secrets: string[]; cookieUntil: number; erased?: number }
+  meta: { created: number; secrets: string[]; cookieUntil: number; cookieAt?: number; erased?: number }
   bins: Record<string, RowJson>
   applied: Record<string, Record<string, number>>
 }

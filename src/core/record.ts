@@ -1,4 +1,3 @@
-import { utf8Length } from './cookie.ts'
 import type { Definition } from './definition.ts'
 import {
   MAX_BIN_BYTES,
@@ -10,6 +9,8 @@ import {
   SESSION_IDLE,
   TOMBSTONE_AGE,
 } from './limits.ts'
+import { isMerged } from './merge.ts'
+import { utf8Length } from './utf8.ts'
 
 /** A bin in a record. All times in ms since the Unix epoch. */
 export interface Row {
@@ -45,6 +46,8 @@ export interface BinsRecord {
   readonly secrets: readonly string[]
   /** When the visitor cookie that was sent last ends. */
   readonly cookieUntil: number
+  /** When it was sent first: that response may have got lost. Left out if there was none. */
+  readonly cookieAt?: number
   /** When the record was cleared; it then takes no edit for ever. */
   readonly erased?: number
   /** Rows by name. */
@@ -221,7 +224,7 @@ function decide(
   { merge }: Definition,
   { client, now }: ApplyOptions,
 ): 'ok' | 'conflict' | 'superseded' {
-  if (op.strict || merge === 'fields' || typeof merge === 'function') return 'conflict'
+  if (op.strict || isMerged({ merge })) return 'conflict'
   if (merge === 'server') return client === undefined ? 'ok' : 'superseded'
   if (op.base === null) return 'conflict'
   // Revs are times in ms, so an unknown deletion happened at the floor or before.

@@ -1,5 +1,5 @@
-import { utf8Length } from './cookie.ts'
 import type { BinText } from './data.ts'
+import { utf8Length } from './utf8.ts'
 import type { WireOp } from './wire.ts'
 
 /** What the server last said about a bin. */
@@ -20,8 +20,8 @@ export interface PendingOp {
   readonly kept?: BinText
   /** When the edit was made, in ms since the Unix epoch by this device's clock. */
   readonly at: number
-  /** What was edited; `null` = the bin was never pulled. */
-  readonly from: Pick<Known, 'rev' | 'kept'> | null
+  /** What was edited, and of which owner if that is not the present one any more; `null` = the bin was never pulled. */
+  readonly from: (Pick<Known, 'rev' | 'kept'> & { readonly owner?: string }) | null
   /** Whether it comes from `update`: nothing may be overwritten with it that it was not computed from. */
   readonly strict: boolean
   /** Whether it may have been sent. Written down before it is. */
@@ -64,6 +64,10 @@ export interface ReplicaMeta {
   readonly cursors: Readonly<Record<string, string>>
   /** The browser session that the rows of `'session'` bins belong to. */
   readonly session?: string
+  /** How many of its edits are stored, by page; the page that was here last comes last. */
+  readonly made?: Readonly<Record<string, number>>
+  /** Whether another visitor has taken its place in this browser: its edits are for nobody else. */
+  readonly left?: true
 }
 
 /** The replica of one owner. */
@@ -77,6 +81,9 @@ export interface Replica {
 /** Most unanswered edits of a bin that are remembered. */
 const MAX_SENT = 32
 
+/** Most pages of which it is remembered how many of their edits are stored. */
+const MAX_PAGES = 16
+
 /** An empty row. */
 export const EMPTY_ROW: ReplicaRow = { v: 1, sent: [] }
 
@@ -86,7 +93,13 @@ export function visible(row: ReplicaRow | undefined, now: number): BinText | und
   return row?.known && row.known.expires > now ? row.known.kept : undefined
 }
 
-/** Records an edit. One op waits at most: a newer edit takes its place, with a number of its own. */
+/**
+ * Records an edit. One op waits at most: a newer edit takes its place, with a number of its own.
+ *
+ * @param options.from What it was made on. Default: what is here.
+ * @param options.page Id of the page that makes it.
+ * @param options.count Which of the page's edits it is, from 1 on.
+ */
 export function edit(
   replica: Replica,
   bin: string,
@@ -95,24 +108,51 @@ export function edit(
     at,
     strict,
     store,
+    from,
     page,
-  }: { kept: BinText | undefined; at: number; strict: boolean; store: string; page?: string },
+    count,
+  }: {
+    kept: BinText | undefined
+    at: number
+    strict: boolean
+    store: string
+    from?: PendingOp['from'] | undefined
+    page?: string
+    count?: number
+  },
 ): Replica {
   const row = replica.rows.get(bin) ?? EMPTY_ROW
   const n = Math.max(replica.meta.last + 1, at)
   const pulled = replica.meta.cursors[store] !== undefined
-  const from = row.op ? row.op.from : baseOf(row.known, pulled)
+  const present = row.op ? row.op.from : baseOf(row.known, pulled)
   const op: PendingOp = {
     n,
     ...keptOf(kept),
     at,
-    from,
-    strict: strict || (row.op?.strict ?? false),
+    from: from === undefined ? present : from,
+    strict,
     offered: false,
     ...(page === undefined ? {} : { page }),
   }
-  const rows = new Map(replica.rows).set(bin, { ...row, op, sent: sentWith(row) })
-  return { rows, meta: { ...replica.meta, last: n } }
+  const rows = new Map(replica.rows).set(bin, { ...row, op, sent: sentWith(row, page) })
+  const edited = { rows, meta: { ...replica.meta, last: n } }
+  return page === undefined || count === undefined ? edited : noteMade(edited, page, count)
+}
+
+/** Whether so many edits of a page are stored: by itself, or by another page that knew its last words. */
+export function isMade({ meta }: Replica, page: string, count: number): boolean {
+  return (meta.made?.[page] ?? 0) >= count
+}
+
+/** Notes that so many edits of a page are stored. */
+export function noteMade({ rows, meta }: Replica, page: string, count: number): Replica {
+  const { [page]: _, ...others } = meta.made ?? {}
+  return { rows, meta: { ...meta, made: lastMade({ ...others, [page]: count }) } }
+}
+
+/** Pages of older loads cannot have anything to say any more. */
+function lastMade(made: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(made).slice(-MAX_PAGES))
 }
 
 /** Ops to send, oldest first, at least one however large; and the replica that must be kept before they are. */
@@ -141,28 +181,66 @@ export function offer(
   return { replica: { ...replica, rows }, ops }
 }
 
-/**
- * Moves the unsent edits of one replica on top of another.
- *
- * @param options.keepsBase Whether both are of the same owner. Default: nothing of the latter's was pulled for the edits.
- */
-export function adopt(into: Replica, from: Replica, { keepsBase = false } = {}): Replica {
+/** How the edits of one replica come to another. */
+export interface AdoptOptions {
+  /** What an edit was made on, for its new owner. Default: nothing of the new owner's. */
+  readonly rebase?: (from: PendingOp['from']) => PendingOp['from']
+  /** Whether a bin lets no edit win because it is the later one. Default: all do. */
+  readonly isMerged?: (bin: string) => boolean
+  /** Merges two edits of a bin by its rule; `undefined` if it has none, or it failed. */
+  readonly merge?: (
+    bin: string,
+    base: BinText | undefined,
+    mine: BinText | undefined,
+    theirs: BinText | undefined,
+  ) => BinText | null | undefined
+}
+
+/** Moves the unsent edits of one replica on top of another. */
+export function adopt(
+  into: Replica,
+  from: Replica,
+  { rebase = () => null, isMerged = () => false, merge = () => undefined }: AdoptOptions = {},
+): Replica {
   let replica = into
   const ops = [...from.rows]
     .filter(([, row]) => row.op)
     .sort(([, a], [, b]) => (a.op?.n ?? 0) - (b.op?.n ?? 0))
-  for (const [bin, { op }] of ops) {
+  for (const [bin, former] of ops) {
+    const { op } = former
     if (!op) continue
     const row = replica.rows.get(bin) ?? EMPTY_ROW
-    if (row.op && row.op.at > op.at) continue
+    const both = row.op && merge(bin, op.from?.kept, op.kept, row.op.kept)
+    if (both === undefined && row.op && (op.strict || isMerged(bin))) {
+      replica = withRejected(replica, bin, op.kept, 'the bin holds an edit that this edit was not made on')
+      continue
+    }
+    if (both === undefined && row.op && row.op.at > op.at) continue
+    const base = both === undefined || !row.op ? { from: rebase(op.from) } : { from: row.op.from }
+    const { kept, ...rest } = op
     const n = Math.max(replica.meta.last + 1, op.n)
-    const moved: PendingOp = { ...op, n, from: keepsBase ? op.from : null, offered: false }
+    const text = both === undefined ? kept : (both ?? undefined)
+    // The owner of the former may come back.
+    const sent = [...sentWith(row), ...sentWith(former)].sort((a, b) => a.n - b.n).slice(-MAX_SENT)
+    const moved: PendingOp = { ...rest, ...base, ...keptOf(text), n, offered: false }
     replica = {
-      rows: new Map(replica.rows).set(bin, { ...row, op: moved, sent: sentWith(row) }),
+      rows: new Map(replica.rows).set(bin, { ...row, op: moved, sent }),
       meta: { ...replica.meta, last: n },
     }
   }
   return replica
+}
+
+/** Keeps an edit as a rejected draft. */
+export function withRejected(
+  { rows, meta }: Replica,
+  bin: string,
+  kept: BinText | undefined,
+  message: string,
+): Replica {
+  const row = rows.get(bin) ?? EMPTY_ROW
+  const rejected = { ...keptOf(kept), issues: [{ message }] }
+  return { rows: new Map(rows).set(bin, { ...row, rejected }), meta }
 }
 
 /**
@@ -176,7 +254,9 @@ export function recall(replica: Replica, bin: string, left: PendingOp): Replica 
     rows: new Map(replica.rows).set(bin, next),
     meta: { ...replica.meta, last: Math.max(replica.meta.last, left.n) },
   })
-  if (!op || op.n === left.n) return put({ ...row, op: { ...left, offered: true } })
+  if (!op) return put({ ...row, op: { ...left, offered: true } })
+  // What it is made on may have moved since.
+  if (op.n === left.n) return put({ ...row, op: { ...op, offered: true } })
   if (sent.some(({ n }) => n === left.n)) return replica
   const before = [...sent, { n: left.n, ...keptOf(left.kept) }].sort((a, b) => a.n - b.n)
   return put({ ...row, sent: before.slice(-MAX_SENT) })
@@ -196,7 +276,7 @@ function toWireOp(bin: string, { n, kept, at, from, strict }: PendingOp, now: nu
   return {
     n,
     bin,
-    base: from?.rev ?? null,
+    base: ownBase(from)?.rev ?? null,
     ...(kept ? { data: JSON.parse(kept.text) } : { gone: true }),
     ...(strict ? { strict } : {}),
     age: Math.max(0, now - at),
@@ -204,13 +284,21 @@ function toWireOp(bin: string, { n, kept, at, from, strict }: PendingOp, now: nu
   }
 }
 
+/** What an edit was made on, if that was the present owner's. */
+export function ownBase(from: PendingOp['from']): PendingOp['from'] {
+  return from?.owner === undefined ? from : null
+}
+
 function baseOf(known: Known | undefined, pulled: boolean): PendingOp['from'] {
   if (known) return { rev: known.rev, ...keptOf(known.kept) }
   return pulled ? { rev: 0 } : null
 }
 
-function sentWith({ op, sent }: ReplicaRow): ReplicaRow['sent'] {
-  return op?.offered ? [...sent, { n: op.n, ...keptOf(op.kept) }].slice(-MAX_SENT) : sent
+/** A page that went away may have sent its edit, and nobody knows. */
+function sentWith({ op, sent }: ReplicaRow, page?: string): ReplicaRow['sent'] {
+  return op && (op.offered || op.page !== page)
+    ? [...sent, { n: op.n, ...keptOf(op.kept) }].slice(-MAX_SENT)
+    : sent
 }
 
 /** A property that is left out rather than undefined. */

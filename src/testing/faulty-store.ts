@@ -12,31 +12,45 @@ export interface FaultyStoreOptions {
   readonly lost?: 'request' | 'answer'
   /** What the call is rejected with. Default a `BinsError` `STORE_FAILED`. */
   readonly error?: unknown
+  /** Which call waits for `until`, from 1 on, `close` not counted. Left out: none. */
+  readonly delayOn?: number
+  /** What the delayed call waits for. */
+  readonly until?: PromiseLike<unknown>
+  /**
+   * `'request'`: the delayed call reaches the store when the wait is over. `'answer'`: it reaches the store at once, and
+   * the answer comes when the wait is over. Default `'request'`.
+   */
+  readonly held?: 'request' | 'answer'
 }
 
-/** A store one call of which fails. */
+/** A store one call of which fails, or takes its time. */
 export interface FaultyStore extends Store {
   /** The methods called so far, in order, `close` not counted. */
   readonly calls: readonly string[]
 }
 
 /**
- * Wraps a store so that its n-th call fails. Run a scenario with `failOn` 1, 2, 3… until it makes fewer calls, and
- * every way in which the store can fail it has been seen.
+ * Wraps a store so that its n-th call fails, or is delayed. Run a scenario with `failOn` 1, 2, 3… until it makes fewer
+ * calls, and every way in which the store can fail it has been seen.
  */
 export function faultyStore(store: Store, options: FaultyStoreOptions = {}): FaultyStore {
   const {
     failOn,
     lost = 'request',
     error = new BinsError('STORE_FAILED', 'faultyStore: as asked.'),
+    delayOn,
+    until,
+    held = 'request',
   } = options
   const calls: string[] = []
 
   async function call<Result>(method: string, run: () => Promise<Result>): Promise<Result> {
-    const isFaulty = calls.push(method) === failOn
-    if (isFaulty && lost === 'request') throw error
+    const count = calls.push(method)
+    if (count === delayOn && held === 'request') await until
+    if (count === failOn && lost === 'request') throw error
     const result = await run()
-    if (isFaulty) throw error
+    if (count === delayOn) await until
+    if (count === failOn) throw error
     return result
   }
 

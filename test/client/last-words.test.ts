@@ -1,6 +1,6 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
-import { type LastWord, openLastWords } from '../../src/client/last-words.ts'
+import { openLastWords, type PageWords } from '../../src/client/last-words.ts'
 import { parseReplica, readingOf } from '../../src/client/replica-rows.ts'
 import { memoryRows } from '../../src/client/storages/memory.ts'
 import type { Rows } from '../../src/client/storages/rows.ts'
@@ -18,72 +18,141 @@ const op = (n: number, data = 'mine') => ({
   strict: false,
   offered: false,
 })
-const meta = (client: string, last: number) => ({ v: 1, client, last, cursors: {} })
-const word = (n: number, client = 'client'): LastWord => ({ tag: 'tag', client, bin: 'note', op: op(n) })
+const meta = (client: string, last: number, more: object = {}) => ({
+  v: 1,
+  client,
+  last,
+  cursors: {},
+  ...more,
+})
+const words = (parts: Partial<PageWords>): PageWords => ({
+  tag: 'tag',
+  client: 'client',
+  page: 'page-1',
+  sent: [],
+  drafts: [],
+  ...parts,
+})
+const sent = (n: number, client = 'client') => words({ client, sent: [{ bin: 'note', op: op(n) }] })
+const draft = (count: number, data: string, more: object = {}) => {
+  return { count, bin: 'note', store: 'default', from: null, kept: kept(data), at: 5, strict: false, ...more }
+}
+/** A merge rule that shows what it was given. */
+const merge = (_: string, ...texts: Array<{ text: string } | undefined>) =>
+  kept(texts.map((text) => (text ? JSON.parse(text.text).json : 'nothing')).join())
 
-/** What the next page finds of the bin, after a page was left with these words. */
-async function foundAfter(words: LastWord[], rows: Rows) {
+/** What the next page finds of the bin, after pages were left with these words. */
+async function foundAfter(said: PageWords[], rows: Rows, tag = 'tag', rule?: typeof merge) {
   const texts = fakeStorage()
-  expect(openLastWords(texts, 'bb', 'page-1').write(words)).toBe(true)
-  await openLastWords(texts, 'bb', 'page-2').store(rows, reading)
+  for (const [index, one] of said.entries()) {
+    expect(openLastWords(texts, 'bb', `page-${index}`).write(one)).toBe(true)
+  }
+  const options = { reading, merge: rule ?? (() => undefined), clock: () => 10 }
+  await openLastWords(texts, 'bb', 'next').store(rows, options)
   expect(texts.length).toBe(0)
-  const replica = parseReplica(await rows.load('s/'), 'tag', reading)
+  const replica = parseReplica(await rows.load('s/'), tag, reading)
   return { ...replica.meta, ...replica.rows.get('note') }
 }
 
-describe('the last words of a page', () => {
-  it('are an edit of the next one, where nothing of it was stored', async () => {
-    const found = await foundAfter([word(5)], memoryRows([['s/tag/', meta('client', 3)]]))
-    expect(found).toMatchObject({ client: 'client', last: 5, op: { ...op(5), offered: true } })
-  })
-
-  it('are an edit of the next one, where nothing at all was stored', async () => {
-    expect(await foundAfter([word(5)], memoryRows())).toMatchObject({ client: 'client', op: { n: 5 } })
-  })
-
-  it('mark the edit that was stored as sent', async () => {
+describe('an edit that a page sent when it went away', () => {
+  it('is marked as sent', async () => {
     const rows = memoryRows([
       ['s/tag/', meta('client', 5)],
-      ['s/tag/note', { v: 1, sent: [], op: op(5) }],
+      ['s/tag/note', { v: 1, sent: [], op: { ...op(5), from: { rev: 4 } } }],
     ])
-    expect(await foundAfter([word(5)], rows)).toMatchObject({ op: { n: 5, offered: true }, sent: [] })
+    const found = await foundAfter([sent(5)], rows)
+    expect(found).toMatchObject({ op: { n: 5, offered: true, from: { rev: 4 } }, sent: [] })
   })
 
-  it('are what the server may have built on, where the edit was stored under another number', async () => {
+  it('is what the server may have built on, where a newer one has taken its place', async () => {
     const rows = memoryRows([
       ['s/tag/', meta('client', 6)],
       ['s/tag/note', { v: 1, sent: [], op: op(6) }],
     ])
-    const found = await foundAfter([word(5), word(5)], rows)
+    const found = await foundAfter([sent(5), sent(5)], rows)
     expect(found).toMatchObject({ op: op(6), sent: [{ n: 5, kept: kept('mine') }] })
   })
 
-  it("are nobody's where the replica is another one by now", async () => {
-    const found = await foundAfter([word(5)], memoryRows([['s/tag/', meta('other', 3)]]))
+  it('waits once more, where a loss of power has undone it', async () => {
+    const found = await foundAfter([sent(5)], memoryRows([['s/tag/', meta('client', 3)]]))
+    expect(found).toMatchObject({ client: 'client', last: 5, op: { ...op(5), offered: true } })
+  })
+
+  it('is one of the visitor that is known since', async () => {
+    const rows = memoryRows([['s/known/', meta('client', 3)]])
+    expect(await foundAfter([{ ...sent(5), tag: '' }], rows, 'known')).toMatchObject({ op: { n: 5 } })
+    expect(await rows.load('s/new/')).toEqual(new Map())
+  })
+
+  it("is nobody's where the replica is another one by now", async () => {
+    const found = await foundAfter([sent(5, 'gone')], memoryRows([['s/tag/', meta('other', 3)]]))
     expect(found).toEqual(meta('other', 3))
   })
+})
 
-  it('are not kept by a page without localStorage, or with a full one', () => {
-    expect(openLastWords(undefined, 'bb', 'page').write([word(5)])).toBe(false)
-    expect(openLastWords(fakeStorage({}, { maxBytes: 10 }), 'bb', 'page').write([word(5)])).toBe(false)
+describe('an edit that a page may not have stored when it went away', () => {
+  it('is made by the next page', async () => {
+    const found = await foundAfter([words({ drafts: [draft(1, 'new')] })], memoryRows())
+    expect(found).toMatchObject({ client: 'client', op: { n: 5, kept: kept('new') }, made: { 'page-1': 1 } })
   })
 
-  it('are forgotten when the page has stored them after all', () => {
+  it('is not made twice, if it was stored after all', async () => {
+    const rows = memoryRows([['s/tag/', meta('client', 5, { made: { 'page-1': 1 } })]])
+    const said = words({ drafts: [draft(1, 'stored'), draft(2, 'not stored')] })
+    expect(await foundAfter([said], rows)).toMatchObject({ op: { kept: kept('not stored') } })
+    expect(await foundAfter([said], rows)).toMatchObject({ op: { kept: kept('not stored') }, last: 6 })
+  })
+
+  it('is merged with what was stored meanwhile', async () => {
+    const rows = () =>
+      memoryRows([
+        ['s/tag/', meta('client', 5)],
+        ['s/tag/note', { v: 1, sent: [], op: op(5, 'theirs') }],
+      ])
+    const said = words({ drafts: [draft(1, 'mine', { base: kept('base'), from: { rev: 3 } })] })
+    expect(await foundAfter([said], rows(), 'tag', merge)).toMatchObject({
+      op: { kept: kept('base,mine,theirs'), from: null },
+    })
+    expect(await foundAfter([said], rows())).toMatchObject({ op: { kept: kept('mine'), from: { rev: 3 } } })
+  })
+
+  it('is kept as refused, if it was computed from what is not there any more', async () => {
+    const rows = memoryRows([
+      ['s/tag/', meta('client', 5)],
+      ['s/tag/note', { v: 1, sent: [], op: op(5, 'theirs') }],
+    ])
+    const said = words({ drafts: [draft(1, 'mine', { strict: true })] })
+    expect(await foundAfter([said], rows)).toMatchObject({
+      op: { kept: kept('theirs') },
+      rejected: { kept: kept('mine') },
+      made: { 'page-1': 1 },
+    })
+  })
+})
+
+describe('the last words of a page', () => {
+  it('are not kept by a page without localStorage, or with a full one', () => {
+    expect(openLastWords(undefined, 'bb', 'page').write(sent(5))).toBe(false)
+    expect(openLastWords(fakeStorage({}, { maxBytes: 10 }), 'bb', 'page').write(sent(5))).toBe(false)
+  })
+
+  it('are forgotten when the page has stored everything after all', () => {
     const texts = fakeStorage()
-    const words = openLastWords(texts, 'bb', 'page')
-    words.write([word(5)])
-    words.erase()
+    const lastWords = openLastWords(texts, 'bb', 'page')
+    lastWords.write(sent(5))
+    lastWords.erase()
     expect(texts.length).toBe(0)
   })
 
   it('mean nothing if somebody has changed them', async () => {
     const texts = fakeStorage({
       'breadbin-bb.left.x': '{',
-      'breadbin-bb.left.y': '[null,{"tag":1}]',
+      'breadbin-bb.left.y': '{"tag":1}',
+      'breadbin-bb.left.z': 'null',
       other: '',
     })
     const rows = memoryRows()
-    await openLastWords(texts, 'bb', 'page').store(rows, reading)
+    await openLastWords(texts, 'bb', 'page').store(rows, { reading, merge: () => undefined, clock: () => 1 })
     expect([...(await rows.load('s/')).keys()]).toEqual([])
     expect(Object.keys(texts)).toEqual(['other'])
   })

@@ -85,6 +85,7 @@ function setUp(parts: Partial<Page> = {}) {
 
 const ASK_MS = 75_000
 const HELLO_MS = 5_000
+const STAY_MS = 10_000
 const cursors = { default: 'epoch.2.mark' }
 
 describe('a page that is shown', () => {
@@ -180,12 +181,12 @@ describe('a page that is shown', () => {
     expect(pulls).toEqual([])
   })
 
-  it('does not follow a server that knows no visitor of it', async () => {
-    const { begin, streams, timers, state } = setUp()
+  it('does not follow a server that knows no visitor of it, and looks whether there is one', async () => {
+    const { begin, pass, streams, pulls, state } = setUp()
     state.tag = ''
     await begin()
-    expect(streams).toEqual([])
-    expect(timers.waiting).toEqual([])
+    await pass(ASK_MS)
+    expect([streams, pulls]).toEqual([[], [undefined]])
   })
 })
 
@@ -205,6 +206,15 @@ describe('a page that is hidden', () => {
     await befall('shown')
     expect(pulls).toEqual([undefined])
     expect(streams.map(({ isOpen }) => isOpen)).toEqual([false, true])
+  })
+
+  it('lets go of its stream before it is left, and opens another if it is not left after all', async () => {
+    const { begin, befall, pass, stream, streams } = setUp()
+    await begin()
+    await befall('leaving')
+    expect(stream().isOpen).toBe(false)
+    await pass(STAY_MS)
+    expect(streams).toHaveLength(2)
   })
 
   it('takes no answer that arrives after it', async () => {

@@ -9,10 +9,11 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { encode } from '../../src/core/codec.ts'
 import * as cookie from '../../src/core/cookie.ts'
 import { MAX_NAME_BYTES } from '../../src/core/limits.ts'
+import { utf8Length } from '../../src/core/utf8.ts'
 import { cookieMismatches } from '../support/vectors.ts'
 
 const { cookieBytes, formatContent, formatPlain, fromCookieName, parseContent, parsePlain } = cookie
-const { parseSealed, parseSigned, signedPart, toCookieName, utf8Length } = cookie
+const { parseSealed, parseSigned, signedPart, toCookieName } = cookie
 const vectors = JSON.parse(readFileSync(new URL('../vectors/cookie.json', import.meta.url), 'utf8'))
 
 /** A failure prints how to replay it. */

@@ -21,7 +21,7 @@ function open() {
     return kept.get(name)
   }
   return {
-    reader: openReader(bins, find, (event) => events.push(event)),
+    reader: openReader(bins, find, { onEvent: (event) => events.push(event) }),
     events,
     put(name: string, data: unknown, { version = 1, trusted = true } = {}) {
       kept.set(name, { text: encode(data), version, trusted })
@@ -112,13 +112,11 @@ describe('a reader', () => {
   })
 
   it('goes on if the listener of events fails', () => {
-    const reader = openReader(
-      bins,
-      () => ({ text: 'rubbish', version: 1, trusted: false }),
-      () => {
+    const reader = openReader(bins, () => ({ text: 'rubbish', version: 1, trusted: false }), {
+      onEvent() {
         throw new Error('broken')
       },
-    )
+    })
     expect(reader.get('list')).toEqual([])
   })
 })

@@ -160,6 +160,7 @@ const RULES: AbsorbRules = {
   sentCursor: undefined,
   merge,
   recompute: () => undefined,
+  knowsVersion: () => true,
 }
 
 function answer(results: AnswerPart['results']): AnswerPart {
@@ -355,6 +356,7 @@ function simulate(seed: number, { deletes = false, powerLoss = false, backup = f
       sentCursor: cursor,
       merge,
       recompute: () => undefined,
+      knowsVersion: () => true,
     }).replica
     for (const [bin, { known }] of rows) {
       const rev = client.replica.rows.get(bin)?.known?.rev ?? 0

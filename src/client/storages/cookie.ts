@@ -25,6 +25,8 @@ export interface PageCookies {
    * @throws {@link BinsError} `TOO_LARGE`.
    */
   set(definition: Definition, text: string | null): void
+  /** Resolves when a bin's cookie is here what it is in all of the browser, as far as that can be known. */
+  agree?(definition: Definition): Promise<void>
   /** Bins that the browser would not keep; they live as long as the page. */
   readonly unkept: readonly string[]
   /** Bins that have a cookie, whatever it holds. */
@@ -39,6 +41,9 @@ export interface PageCookies {
 
 /** The value as it stands in the cookie: our format needs no escapes. */
 const api = Cookies.withConverter<string>({ read: (value) => value, write: (value) => value })
+
+/** How often to look whether a cookie is the same in all of the browser. Firefox's processes take one or two looks. */
+const MAX_LOOKS = 20
 
 /** Opens the cookies of this page. */
 export function openPageCookies(
@@ -120,13 +125,26 @@ export function openPageCookies(
       const expires = maxAge === 'session' ? 0 : (kept ?? at + maxAge)
       const value = formatPlain({ version, at, expires, text })
       checkSizes(bin, name, value)
-      write(name, value, expires === 0 ? undefined : expires)
-      if (all()[name] === value) {
+      const isKept = () => {
+        const former = all()[name]
+        write(name, value, expires === 0 ? undefined : expires)
+        const present = all()[name]
+        return present === value || present !== former
+      }
+      // Another tab, in a process of its own, may have written since: even what was there before, but hardly twice.
+      if (isKept() || isKept()) {
         unkept.delete(bin)
         return
       }
       unkept.set(bin, { text, version })
       report(onEvent, { type: 'not-kept', bin })
+    },
+
+    async agree({ name: bin }) {
+      const name = toCookieName(prefix, bin)
+      for (let look = 0; look < MAX_LOOKS; look += 1) {
+        if ((await lookUp(name)) === all()[name]) return
+      }
     },
 
     get unkept() {
@@ -144,6 +162,17 @@ export function openPageCookies(
       if (all()[name] === undefined) write(name, newId(), undefined)
       return all()[name] ?? newId()
     },
+  }
+}
+
+/** What a cookie is in all of the browser; where nobody can tell, what it is here. */
+async function lookUp(name: string): Promise<string | undefined> {
+  try {
+    const store = (globalThis as { cookieStore?: { get(name: string): Promise<{ value: string } | null> } }).cookieStore
+    return store ? (await store.get(name))?.value : api.get(name)
+  } catch {
+    // As in `readCookies`.
+    return api.get(name)
   }
 }
 

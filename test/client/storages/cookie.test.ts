@@ -1,6 +1,7 @@
 // @vitest-environment node
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import * as z from 'zod/mini'
+import { openPageCookies } from '../../../src/client/storages/cookie.ts'
 import { formatPlain } from '../../../src/core/cookie.ts'
 import { defineBins } from '../../../src/core/definition.ts'
 import type { BinsEvent } from '../../../src/core/event.ts'
@@ -92,6 +93,33 @@ describe('cookie bins in a page', () => {
     page.set('theme', null)
     expect([page.get('theme'), page.status().problem]).toEqual(['light', undefined])
     await page.save()
+  })
+
+  it('follow another page that sets one at the very same moment', async () => {
+    const { clock, events, plainOf } = setUp()
+    const [light, dark] = [plainOf('{"json":"light"}'), plainOf('{"json":"dark"}')]
+    const others = [dark, dark, light]
+    let jar = ''
+    vi.stubGlobal('location', new URL('https://example.org/'))
+    vi.stubGlobal('document', {
+      get cookie() {
+        return jar
+      },
+      // Chromium's tabs are processes of their own: one may write between two lines of another.
+      set cookie(_: string) {
+        jar = `bb-theme=${others.shift()}`
+      },
+    })
+    try {
+      const cookies = openPageCookies(bins, { clock, onEvent: (event) => events.push(event) })
+      cookies.set(bins.find('theme'), '{"json":"light"}')
+      expect(cookies.find(bins.find('theme'))?.text).toBe('{"json":"dark"}')
+      cookies.set(bins.find('theme'), '{"json":"light"}')
+      expect(cookies.find(bins.find('theme'))?.text).toBe('{"json":"light"}')
+      expect([cookies.unkept, events]).toEqual([[], []])
+    } finally {
+      vi.unstubAllGlobals()
+    }
   })
 
   it('leave foreign cookies alone, and do not count their bytes', async () => {

@@ -20,7 +20,7 @@ describe('a clear that takes long to be stored', () => {
       page,
       onChange: () => shown.push(replica.find(bins.find('note'))?.text),
     })
-    const cleared = { tag: null as string | null, isPending: false }
+    const cleared = { tag: null as string | null, isPending: false, isForgotten: false }
     const sync = openSync({
       replica,
       stores: ['default'],
@@ -34,8 +34,11 @@ describe('a clear that takes long to be stored', () => {
         get isPending() {
           return cleared.isPending
         },
-        set(tag, isPending) {
-          Object.assign(cleared, { tag, isPending })
+        get isForgotten() {
+          return cleared.isForgotten
+        },
+        set(tag, state) {
+          Object.assign(cleared, { tag, isPending: state === 'asked', isForgotten: state === 'forgotten' })
           return stored.promise
         },
       },

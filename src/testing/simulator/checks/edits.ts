@@ -1,0 +1,50 @@
+import type { SimulatedEdit } from '../ledger.ts'
+import type { Scene } from '../scene.ts'
+
+/** Checks that no edit got lost without a word. */
+export function checkEdits(scene: Scene): void {
+  const { ledger, violate } = scene.world
+  const { applied } = scene.vault.history
+  const { edits } = ledger
+  const inLostStores = new Set(scene.vault.lost.flatMap((history) => [...history.applied]))
+  ledger.excuse('a store was lost', ({ id }) => inLostStores.has(id))
+  for (const edit of edits) {
+    if (edit.excuse || edit.told || edit.isRemoval || edit.bin === 'count') continue
+    if (
+      applied.has(edit.id) ||
+      ledger.removed.has(edit.id) ||
+      isReplaced(edit, edits, scene.world.clockError)
+    )
+      continue
+    violate('no edit is lost silently', `${edit.id} of ${edit.bin}, made in ${edit.by}`)
+  }
+  checkCount(scene)
+}
+
+/** Whether another edit took its place: a later one of the same browser, or one that the bin's rule lets win. */
+function isReplaced(edit: SimulatedEdit, edits: readonly SimulatedEdit[], clockError: number): boolean {
+  const { bin, field, profile, by, at } = edit
+  if (bin === 'list' || bin === 'log') return false
+  // A tab that was frozen stores its edit when it goes on.
+  const isOfTab = (other: SimulatedEdit) => other.profile === profile && other.by !== by
+  const others = edits.filter((other) => other !== edit && other.bin === bin)
+  if (bin === 'seat')
+    return others.some((other) => other.profile !== profile || other.at >= at || other.excuse)
+  if (bin === 'note' || bin === 'offer') {
+    // An edit in a page request is made later than it was asked for.
+    return others.some((other) => other.at >= at - clockError || isOfTab(other) || other.excuse)
+  }
+  const later = others.filter((other) => other.at >= at || isOfTab(other))
+  return later.some((other) => other.profile === profile && (other.field === field || other.isRemoval))
+}
+
+function checkCount({ world, vault }: Scene): void {
+  const edits = world.ledger.edits.filter(({ bin }) => bin === 'count')
+  for (const record of vault.history.records.values()) {
+    const text = record.bins.get('count')?.text
+    const count = text === undefined ? 0 : Number(JSON.parse(text).json)
+    if (count > edits.length) {
+      world.violate('no edit twice', `the count is ${count} after ${edits.length} edits`)
+    }
+  }
+}

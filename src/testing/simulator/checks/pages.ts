@@ -1,0 +1,62 @@
+import { BIN_NAMES } from '../bins.ts'
+import { openLife } from '../life.ts'
+import type { Profile } from '../profile.ts'
+import type { Scene } from '../scene.ts'
+
+/** What keeps the pages from being at rest, and from holding what the server holds. */
+export async function checkPages(scene: Scene): Promise<readonly string[]> {
+  const problems: string[] = []
+  for (const profile of scene.profiles) {
+    const onServer = await readServer(scene, profile)
+    for (const { name, bins } of profile.tabs) {
+      if (!bins) {
+        problems.push(`${name} is not open yet`)
+        continue
+      }
+      const { phase, pending, problem } = bins.status()
+      if (phase !== 'idle' || pending > 0 || problem !== undefined) {
+        problems.push(`${name} is ${phase}, with ${pending} edits pending, and ${problem ?? 'no'} problem`)
+      }
+      for (const bin of BIN_NAMES) {
+        const data = JSON.stringify(bins.get(bin))
+        // When data expires is for each clock to say.
+        if (bin === 'offer' && scene.world.clockError === Infinity) continue
+        if (data !== onServer.get(bin)) {
+          problems.push(`${bin} is ${data} in ${name}, and ${onServer.get(bin)} on the server`)
+        }
+      }
+    }
+  }
+  return problems
+}
+
+async function readServer(
+  { world, site }: Scene,
+  profile: Profile,
+): Promise<Map<string, string | undefined>> {
+  const held = new Map<string, string | undefined>()
+  const answer = (request: Request) =>
+    site.visit(request, async (state) => {
+      for (const bin of BIN_NAMES) held.set(bin, JSON.stringify(state.get(bin)))
+    })
+  const life = openLife(world.timeline)
+  const asked = profile.connection.send({
+    tab: `${profile.name} page`,
+    life,
+    path: '/',
+    init: { method: 'POST' },
+    answer,
+  })
+  let isDone = false
+  asked.then(
+    () => {
+      isDone = true
+    },
+    (cause: unknown) => {
+      isDone = true
+      world.violate('the server answers', String(cause))
+    },
+  )
+  await world.timeline.pass(5_000, () => isDone)
+  return held
+}

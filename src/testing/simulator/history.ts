@@ -1,0 +1,124 @@
+import type { BinsRecord, Row } from '../../core/record.ts'
+import { parseRecord } from '../../core/record-text.ts'
+import { idsIn } from './bins.ts'
+import type { World } from './world.ts'
+
+/** What a store has held, and whether each write kept the rules. */
+export interface History {
+  /** Takes notice of a write. */
+  note(key: string, text: string): void
+  /** Ids of all edits that were ever in it. */
+  readonly applied: ReadonlySet<string>
+  /** The records as they are now. */
+  readonly records: ReadonlyMap<string, BinsRecord>
+}
+
+/** Longest time that an edit can be on its way, in ms. */
+const TRANSIT_MS = 100_000
+
+/**
+ * Opens the history of a store.
+ *
+ * @param onErased Told of the keys of records that were cleared.
+ */
+export function openHistory(world: World, onErased: (key: string) => void): History {
+  const { ledger, violate, trace } = world
+  const records = new Map<string, BinsRecord>()
+  const applied = new Set<string>()
+  /** By key, bin and id: what is not there any more, and must not come back. */
+  const replaced = new Set<string>()
+
+  function noteRow(key: string, bin: string, row: Row, before: BinsRecord | undefined): void {
+    const former = before?.bins.get(bin)
+    if (before && row.rev <= before.seq) {
+      violate('revs rise', `${bin} got rev ${row.rev}, and the record had seq ${before.seq} already`)
+    }
+    const [was, is] = [dataIn(former), dataIn(row)]
+    const [old, ids] = [idsIn(bin, was), idsIn(bin, is)]
+    if (row.text !== undefined) trace.say('store', () => `holds ${bin} ${JSON.stringify(is)}`)
+    else trace.say('store', () => `holds no ${bin}`)
+    for (const id of ids) noteId(`${key} ${bin}`, id, bin, old, former)
+    for (const id of old) if (!ids.includes(id)) replaced.add(`${key} ${bin} ${id}`)
+    if (new Set(ids).size < ids.length) violate('no edit twice', `${bin} became ${JSON.stringify(is)}`)
+    if (bin === 'list') checkList(old, ids)
+    if (bin === 'log' && old.some((id, index) => ids[index] !== id) && row.text !== undefined) {
+      violate('nothing unseen is overwritten', `log ${JSON.stringify(was)} became ${JSON.stringify(is)}`)
+    }
+    if (bin === 'count' && Number(is ?? 0) < Number(was ?? 0)) {
+      violate('accepted edits stay', `count fell from ${was} to ${is}`)
+    }
+    const isSingle = bin === 'note' || bin === 'offer'
+    if (isSingle && former?.text !== undefined && row.text !== undefined) checkOrder(bin, former, old, ids)
+  }
+
+  function noteId(
+    place: string,
+    id: string,
+    bin: string,
+    old: readonly string[],
+    former: Row | undefined,
+  ): void {
+    applied.add(id)
+    if (replaced.has(`${place} ${id}`)) {
+      violate('nothing comes back', `${bin} holds ${id} again, which was replaced or deleted`)
+    }
+    const isWhole = bin !== 'list' && bin !== 'log' && bin !== 'form'
+    if (isWhole && old.includes(id) && former?.text !== undefined) {
+      violate('no edit twice', `${id} of ${bin} was applied once more`)
+    }
+  }
+
+  function checkList(old: readonly string[], ids: readonly string[]): void {
+    const lost = old.filter((id) => !ids.includes(id) && !ledger.removed.has(id))
+    if (lost.length > 0) violate('accepted edits stay', `list lost ${lost.join(', ')}`)
+  }
+
+  /** By the rule `latest`. */
+  function checkOrder(bin: string, former: Row, old: readonly string[], ids: readonly string[]): void {
+    const [theirs, mine] = [ledger.find(old[0] ?? ''), ledger.find(ids[0] ?? '')]
+    if (!theirs || !mine) return
+    if (
+      mine.isBlind &&
+      mine.profile !== theirs.profile &&
+      former.expires > world.timeline.now + world.clockError
+    ) {
+      violate('what was never pulled overwrites nothing', `${bin} ${theirs.id} became ${mine.id}`)
+    }
+    if (mine.at + world.clockError + TRANSIT_MS < theirs.at) {
+      violate('the latest edit wins', `${bin} ${theirs.id} became the older ${mine.id}`)
+    }
+  }
+
+  return {
+    applied,
+    records,
+    note(key, text) {
+      const before = records.get(key)
+      const after = parseRecord(text)
+      records.set(key, after)
+      const isSameLife = before?.epoch === after.epoch
+      if (isSameLife && after.seq < before.seq) {
+        violate('seq rises', `it fell from ${before.seq} to ${after.seq}`)
+      }
+      if (after.erased !== undefined) {
+        if (before?.erased === undefined) onErased(key)
+        if (after.bins.size > 0) violate('what was cleared stays empty', 'a cleared record holds bins')
+      }
+      const revs = [...after.bins.values()].map(({ rev }) => rev)
+      if (new Set(revs).size < revs.length || Math.max(0, ...revs) > after.seq) {
+        violate('revs are unique', `the record has revs ${revs.join(', ')} and seq ${after.seq}`)
+      }
+      for (const [bin, row] of after.bins) {
+        if (before?.bins.get(bin)?.rev !== row.rev) noteRow(key, bin, row, isSameLife ? before : undefined)
+        else if (row.text === undefined && before.bins.get(bin)?.text !== undefined) {
+          // It has expired.
+          for (const id of idsIn(bin, dataIn(before.bins.get(bin)))) replaced.add(`${key} ${bin} ${id}`)
+        }
+      }
+    },
+  }
+}
+
+function dataIn(row: Row | undefined): unknown {
+  return row?.text === undefined ? undefined : JSON.parse(row.text).json
+}

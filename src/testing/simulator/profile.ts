@@ -1,0 +1,147 @@
+import type { ReplicaRow } from '../../core/replica.ts'
+import { idsIn } from './bins.ts'
+import { type Channel, openChannel } from './channel.ts'
+import { type Disk, openDisk } from './disk.ts'
+import { type CookieJar, openJar } from './jar.ts'
+import { type Locks, openLocks } from './locks.ts'
+import { type Connection, openConnection } from './network.ts'
+import type { Tab } from './tab.ts'
+import { openTexts, type Texts } from './texts.ts'
+import type { World } from './world.ts'
+
+/** A browser of somebody: what all of its tabs share. */
+export interface Profile {
+  /** Whose it is. */
+  readonly name: string
+  /** The tabs that are open. */
+  readonly tabs: readonly Tab[]
+  /** Its cookies. */
+  readonly jar: CookieJar
+  /** Where it keeps rows. */
+  readonly disk: Disk
+  /** Where it keeps small texts, if it does. */
+  readonly texts: Texts | undefined
+  /** Its channel between tabs, if it has one. */
+  readonly channel: Channel | undefined
+  /** Its locks, if it has any. */
+  readonly locks: Locks | undefined
+  /** How it reaches the site. */
+  readonly connection: Connection
+  /** Whether live events get through. */
+  readonly hasLiveEvents: boolean
+  /** Its clock. */
+  clock(): number
+  /** Moves its clock. */
+  moveClock(ms: number): void
+  /** Whether its clock was ever moved backwards. */
+  readonly wentBack: boolean
+  /** Tags of visitors that it has had an answer about. */
+  readonly answered: ReadonlySet<string>
+  /** Tags of visitors that were answered, and then replaced by another one: what waits for them is left behind. */
+  readonly former: ReadonlySet<string>
+  /** Since when its visitor is the present one, in virtual time. */
+  readonly ownerSince: number
+  /** Takes notice of its cookies. */
+  noteOwner(): void
+  /** Takes notice of an answer about a visitor. */
+  noteAnswer(tag: string): void
+  /** Counts a tab, and adds it. */
+  add(open: (name: string) => Tab): Tab
+}
+
+/** Opens the browser of somebody. */
+export function openProfile(name: string, world: World): Profile {
+  const { timeline, fate, trace, ledger } = world
+  const isWrong = fate.befalls('wrong clock', name)
+  let offset = isWrong ? Math.round(fate.dice(`clock of ${name}`).between(-1, 1) * 2 * 86_400_000) : 0
+  let wentBack = false
+  const clock = () => Math.floor(timeline.now) + offset
+  const jar = openJar(clock)
+  const tabs: Tab[] = []
+  let opened = 0
+  let writes = 0
+  const former = new Set<string>()
+  let owner = ''
+  let ownerSince = 0
+  const answered = new Set<string>()
+  const tellsCookies = !fate.befalls('no cookie events', name)
+
+  /** What was made for nobody went along to the first visitor. */
+  function leave(tag: string): void {
+    former.add(tag)
+    ledger.excuse('its visitor was replaced', ({ profile: whose, tags }) => {
+      return whose === name && (tags.includes(tag) || tags.includes(''))
+    })
+  }
+
+  const profile: Profile = {
+    name,
+    get tabs() {
+      return tabs.filter(({ life }) => !life.isOver)
+    },
+    jar,
+    disk: openDisk({ timeline, fate, onCommit: (rows) => checkRows(rows, name, world) }),
+    texts: fate.befalls('no texts', name)
+      ? undefined
+      : openTexts(
+          () => timeline.now,
+          () => fate.befalls('full texts', `${name}, text ${++writes}`),
+        ),
+    channel: fate.befalls('no channel', name) ? undefined : openChannel(fate),
+    locks: fate.befalls('no locks', name) ? undefined : openLocks(),
+    connection: openConnection(world, jar, (by) => {
+      profile.noteOwner()
+      if (!tellsCookies) return
+      for (const tab of profile.tabs) if (tab.name !== by) tab.life.after(1, () => tab.befall('cookies'))
+    }),
+    hasLiveEvents: !fate.befalls('no live events', name),
+    clock,
+    moveClock(ms) {
+      offset += ms
+      wentBack ||= ms < 0
+      trace.say(name, () => `has the clock moved by ${ms} ms`)
+    },
+    get wentBack() {
+      return wentBack
+    },
+    answered,
+    former,
+    get ownerSince() {
+      return ownerSince
+    },
+    noteOwner() {
+      const before = owner
+      owner = jar.get('bb.o') ?? ''
+      former.delete(owner)
+      if (owner !== before) ownerSince = timeline.now
+      if (owner !== before && answered.has(before)) leave(before)
+    },
+    noteAnswer(tag) {
+      answered.add(tag)
+      if (tag !== owner) leave(tag)
+    },
+    add(open) {
+      opened += 1
+      const tab = open(`${name}/${opened}`)
+      tabs.push(tab)
+      return tab
+    },
+  }
+  return profile
+}
+
+/** However much is edited, no row grows without bounds; and what is kept as refused was told. */
+function checkRows(rows: ReadonlyMap<string, unknown>, name: string, world: World): void {
+  const { ledger, violate, trace } = world
+  for (const [key, row] of rows) {
+    const { sent = [], rejected } = row as Partial<ReplicaRow>
+    if (sent.length > 32) violate('rows are bounded', `${key} remembers ${sent.length} edits that were sent`)
+    if (!rejected?.kept) continue
+    for (const id of idsIn(key.slice(key.lastIndexOf('/') + 1), JSON.parse(rejected.kept.text).json)) {
+      const edit = ledger.find(id)
+      if (!edit || edit.told) continue
+      edit.told = 'rejected'
+      trace.say(name, () => `keeps ${id} as refused`)
+    }
+  }
+}

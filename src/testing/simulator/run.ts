@@ -1,0 +1,119 @@
+import type { Store } from '../../server/store.ts'
+import { visitorTag } from '../../server/token.ts'
+import { type FateOptions, openFate } from './fate.ts'
+import { openLedger } from './ledger.ts'
+import { openProfile } from './profile.ts'
+import { settleAndCheck } from './rest.ts'
+import type { Scene, Step } from './scene.ts'
+import { openSite } from './site.ts'
+import { STEPS } from './steps.ts'
+import { openTab } from './tab.ts'
+import { openTimeline } from './timeline.ts'
+import { openTrace } from './trace.ts'
+import { openVault } from './vault.ts'
+import type { World } from './world.ts'
+
+/** What came of a run. */
+export interface Run {
+  /** The first rule that was broken, if any was. */
+  readonly violation: { readonly rule: string; readonly what: string } | undefined
+  /** What happened; empty unless it was asked for. */
+  readonly trace: readonly string[]
+  /** Names of the steps and faults. */
+  readonly happened: readonly string[]
+  /** How many steps were taken. */
+  readonly steps: number
+  /** How many edits were made. */
+  readonly edits: number
+  /** How many events there were. */
+  readonly events: number
+}
+
+/** Options of {@link run}. */
+export interface RunOptions extends FateOptions {
+  /** Opens an empty store. */
+  readonly store: () => Store | Promise<Store>
+  /** Whether to say what happens. */
+  readonly isTraced?: boolean
+}
+
+/** When all runs begin: later than any real time. */
+const START = Date.UTC(2035, 0, 1)
+
+/** Most events of a run; one with more goes round in circles. */
+const MAX_EVENTS = 60_000
+
+const NAMES = ['ann', 'bob', 'cleo'] as const
+
+/** Runs a seed: a site and browsers, steps that they take, faults that befall them, and at last quiet. */
+export async function run(seed: number, { store, isTraced = false, ...what }: RunOptions): Promise<Run> {
+  const timeline = openTimeline(START)
+  const fate = openFate(seed, what)
+  const dice = fate.dice('run')
+  let violation: Run['violation']
+  const trace = openTrace(isTraced, () => timeline.now)
+  const world: World = {
+    timeline,
+    fate,
+    trace,
+    ledger: openLedger(),
+    violate(rule, what) {
+      violation ??= { rule, what }
+      trace.say('VIOLATED', () => `${rule}: ${what}`)
+    },
+    clockError: 5_000,
+  }
+  const isOver = () => violation !== undefined || timeline.count > MAX_EVENTS
+  const vault = await openVault(world, store, (key) => {
+    const tag = visitorTag({ id: key.slice(2), secret: '' })
+    const now = timeline.now
+    const owners = profiles.filter(({ jar }) => jar.get('bb.o') === tag).map(({ name }) => name)
+    world.ledger.excuse('cleared', ({ at, tags, profile }) => {
+      return at <= now && (tags.includes(tag) || owners.includes(profile))
+    })
+  })
+  const version = dice.pick([1, 2] as const)
+  const site = openSite(world, vault, { processes: 1 + dice.below(3), version })
+  const profiles = NAMES.slice(0, 1 + dice.below(3)).map((name) => openProfile(name, world))
+  const scene: Scene = { world, vault, site, profiles }
+  for (const profile of profiles) openTab(world, site, profile, version)
+
+  const count = 10 + dice.below(40)
+  let steps = 0
+  while (steps < count && !isOver()) {
+    steps += 1
+    await takeStep(scene, steps, isOver)
+  }
+  if (!isOver()) await settleAndCheck(scene, isOver)
+  if (timeline.count > MAX_EVENTS) world.violate('runs end', `there were ${timeline.count} events`)
+  for (const profile of profiles) for (const tab of profile.tabs) tab.life.end()
+  for (const process of site.processes) process.life.end()
+  await vault.close()
+  return {
+    violation,
+    trace: trace.lines,
+    happened: fate.happened,
+    steps,
+    edits: world.ledger.edits.length,
+    events: timeline.count,
+  }
+}
+
+async function takeStep(scene: Scene, index: number, isOver: () => boolean): Promise<void> {
+  const { fate, timeline } = scene.world
+  const dice = fate.dice(`step ${index}`)
+  const step: Step = dice.pickWeighted(STEPS)
+  const [least, most] = dice.pick(GAPS)
+  const gap = dice.between(least, most)
+  if (!fate.takes(index, step.name)) return
+  await timeline.pass(gap, isOver)
+  if (!isOver()) await step.take(scene, dice)
+}
+
+/** Least and most time between two steps, in ms: many come before anything of the last one has been done. */
+const GAPS = [
+  [0, 5],
+  [0, 60],
+  [20, 1_500],
+  [1_000, 20_000],
+] as const

@@ -1,0 +1,39 @@
+import type { Dice } from './dice.ts'
+import type { Profile } from './profile.ts'
+import type { Site } from './site.ts'
+import type { Tab } from './tab.ts'
+import type { Vault } from './vault.ts'
+import type { World } from './world.ts'
+
+/** Everybody and everything in a run. */
+export interface Scene {
+  /** What they share. */
+  readonly world: World
+  /** The store. */
+  readonly vault: Vault
+  /** The processes. */
+  readonly site: Site
+  /** The browsers. */
+  readonly profiles: readonly Profile[]
+}
+
+/** Something that somebody does, or that befalls somebody. */
+export interface Step {
+  /** What it is called. */
+  readonly name: string
+  /** How often it comes, compared to others. */
+  readonly weight: number
+  /** Does it. Nothing, where it cannot be done. */
+  readonly take: (scene: Scene, dice: Dice) => void | Promise<void>
+}
+
+/** Picks a browser. */
+export function pickProfile({ profiles }: Scene, dice: Dice): Profile {
+  return dice.pick(profiles)
+}
+
+/** Picks a tab that somebody can use, if there is one. */
+export function pickTab(scene: Scene, dice: Dice): Tab | undefined {
+  const tabs = pickProfile(scene, dice).tabs.filter(({ life, bins }) => bins && !life.isFrozen)
+  return tabs.length === 0 ? undefined : dice.pick(tabs)
+}

@@ -1,0 +1,20 @@
+import type { Fate } from './fate.ts'
+import type { Ledger } from './ledger.ts'
+import type { Timeline } from './timeline.ts'
+import type { Trace } from './trace.ts'
+
+/** What all parts of a simulation share. */
+export interface World {
+  /** Virtual time. */
+  readonly timeline: Timeline
+  /** What goes wrong. */
+  readonly fate: Fate
+  /** What happens, in plain words. */
+  readonly trace: Trace
+  /** The edits that were made. */
+  readonly ledger: Ledger
+  /** Notes that a rule was broken; the first one counts. */
+  violate(rule: string, what: string): void
+  /** How wrong clocks can be, in ms, where the order of edits is judged. */
+  clockError: number
+}
