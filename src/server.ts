@@ -1,6 +1,13 @@
 export type { Bus, BusListener } from './server/bus.ts'
 export type { AnyRequest } from './server/head.ts'
 export type { BinsMiddleware, BinsRequest, MiddlewareOptions } from './server/middleware.ts'
+export {
+  type MigrateOptions,
+  type Migration,
+  type MigrationProgress,
+  migrate,
+} from './server/migration/migrate.ts'
+export { type MovingStoreOptions, movingStore } from './server/migration/moving-store.ts'
 export { toNodeHandler } from './server/node.ts'
 export type { AnyResponse } from './server/response.ts'
 export { type BinsServer, type ServerOptions, serveBins } from './server/server.ts'

@@ -1,9 +1,8 @@
-import { type CookieText, formatPlain, parsePlain } from '../core/cookie.ts'
 import type { Definition } from '../core/definition.ts'
 import { type OnEvent, report } from '../core/event.ts'
 import type { KeptText } from '../core/reader.ts'
+import type { CookieValues } from './cookie-values.ts'
 import type { Change, Jar } from './jar.ts'
-import type { Keys } from './keys.ts'
 
 /** The cookie bins of one request. */
 export interface CookieBins {
@@ -20,7 +19,7 @@ export interface CookieBins {
   /** Takes back what was set since {@link CookieBins.keep}. */
   discard(): void
   /** Names of the bins whose changes were not made to last. */
-  readonly unsaved: readonly string[]
+  unsaved(): string[]
 }
 
 interface Found {
@@ -38,7 +37,7 @@ interface Draft {
 /** Opens the cookie bins of a request. */
 export function openCookieBins(
   jar: Jar,
-  keys: Keys | undefined,
+  { nameOf, parse, format }: CookieValues,
   { clock, onEvent }: { clock: () => number; onEvent: OnEvent | undefined },
 ): CookieBins {
   const known = new Map<string, Found | undefined>()
@@ -51,13 +50,13 @@ export function openCookieBins(
 
   function read(definition: Definition): Found | undefined {
     const { name: bin, browser } = definition
-    const name = jar.binName(bin)
+    const name = nameOf(bin)
     const values = jar.values(name)
     if (values.length > 1) report(onEvent, { type: 'duplicate-cookie', name })
     // Of several, only a signature tells which one is ours.
     const candidates = browser === 'write' ? values.slice(0, 1) : values
     for (const value of candidates) {
-      const cookie = open(definition, name, value)
+      const cookie = parse(definition, value)
       if (!cookie) {
         report(onEvent, { type: 'unreadable', bin, reason: browser === 'write' ? 'unreadable' : 'tampered' })
       } else if (cookie.expires !== 0 && cookie.expires * 1_000 <= clock()) {
@@ -70,24 +69,12 @@ export function openCookieBins(
     return undefined
   }
 
-  function open({ browser }: Definition, name: string, value: string): CookieText | undefined {
-    if (browser === 'write') return parsePlain(value)
-    return (browser === 'read' ? keys?.verify(name, '', value) : keys?.unseal(name, '', value))?.cookie
-  }
-
-  function format({ browser }: Definition, name: string, cookie: CookieText): string {
-    if (browser === 'write') return formatPlain(cookie)
-    // serveBins refuses signed and sealed bins without secrets.
-    const { sign, seal } = keys as Keys
-    return browser === 'read' ? sign(name, '', cookie) : seal(name, '', cookie)
-  }
-
   return {
     find: (definition) => find(definition)?.kept,
 
     set(definition, text) {
       const { name: bin, browser, maxAge, renew, version } = definition
-      const name = jar.binName(bin)
+      const name = nameOf(bin)
       const httpOnly = browser === 'none'
       const draft = drafts.get(name) ?? { definition, before: jar.changes.get(name) }
       if (text === null) {
@@ -97,7 +84,7 @@ export function openCookieBins(
         const at = Math.floor(clock() / 1_000)
         const until = renew === 'never' ? find(definition)?.expires : undefined
         const expires = maxAge === 'session' ? 0 : until || at + maxAge
-        const value = format(definition, name, { version, at, expires, text })
+        const value = format(definition, { version, at, expires, text })
         jar.checkSize(bin, value)
         jar.set(name, value, { httpOnly, maxAge: expires === 0 ? undefined : expires - at })
         known.set(bin, { kept: { text, version, trusted: true }, expires })
@@ -115,8 +102,6 @@ export function openCookieBins(
       drafts.clear()
     },
 
-    get unsaved() {
-      return [...drafts.values()].map(({ definition }) => definition.name)
-    },
+    unsaved: () => [...drafts.values()].map(({ definition }) => definition.name),
   }
 }

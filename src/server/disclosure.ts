@@ -10,9 +10,9 @@ export interface Disclosure {
   /** Notes that the response depends on who asks. */
   readOwner(): void
   /** Whether there is anything to tell. */
-  readonly isNeeded: boolean
+  isNeeded(): boolean
   /** Whether there are cookies that no response has got yet. */
-  readonly isDue: boolean
+  isDue(): boolean
   /** Writes cookies and cache headers into a response; leaves it as it is if there is nothing to tell. */
   writeTo(response: AnyResponse): void
 }
@@ -37,10 +37,10 @@ export function openDisclosure(definitions: Definitions, jar: Jar): Disclosure {
     readOwner() {
       dependsOnOwner = true
     },
-    get isNeeded() {
+    isNeeded() {
       return dependsOnCookies || dependsOnOwner || jar.changes.size > 0
     },
-    get isDue() {
+    isDue() {
       return [...jar.changes].some(
         ([name, change]) => change.line !== undefined && written.get(name) !== change,
       )

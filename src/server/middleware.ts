@@ -69,7 +69,7 @@ export function openHeld(
   const head = holdHead(response, {
     startWork() {
       if (response.statusCode >= 500) state.discard()
-      saving = state.needsStore ? state.save() : undefined
+      saving = state.needsStore() ? state.save() : undefined
       return saving
     },
     beforeHead: () => state.discloseIn(response),
@@ -83,7 +83,8 @@ export function openHeld(
   async function reportUnsaved(): Promise<void> {
     // The client may go away while its edits are being saved.
     await saving?.catch(() => {})
-    if (state.unsaved.length > 0) report(parts.onEvent, { type: 'unsaved', bins: state.unsaved })
+    const bins = state.unsaved()
+    if (bins.length > 0) report(parts.onEvent, { type: 'unsaved', bins })
   }
 
   response.once('close', () => void reportUnsaved())

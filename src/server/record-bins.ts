@@ -36,11 +36,11 @@ export interface RecordBins {
   /** What a browser may see of the records that are loaded, and have no edits that are not saved. */
   snapshot(): AnswerPart[]
   /** Names of the bins with buffered edits. */
-  readonly unsaved: readonly string[]
+  unsaved(): string[]
   /** Whether saving will have to set a cookie. */
-  readonly needsCookie: boolean
+  needsCookie(): boolean
   /** The visitor, as far as it is known. */
-  readonly visitor: { readonly tag: string; readonly created: number } | undefined
+  visitor(): { readonly tag: string; readonly created: number } | undefined
 }
 
 /** Circumstances of {@link openRecordBins}. */
@@ -74,8 +74,8 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
     return [...edits.values()].filter(({ definition }) => definition.store === store)
   }
 
-  function circumstances(): ApplyOptions {
-    return { find: definitions.find, now: clock(), mark: freshMark(random), session: visitor.session }
+  function circumstances(mark = freshMark(random)): ApplyOptions {
+    return { find: definitions.find, now: clock(), mark, session: visitor.session }
   }
 
   function emptyRecord(): BinsRecord {
@@ -211,7 +211,7 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
       const edit = { definition, text, at: clock(), from: rowOf(definition) }
       const others = editsOf(definition.store).filter((other) => other.definition.name !== definition.name)
       // Nothing but a trial: what saving would throw is thrown where somebody can do something about it.
-      applyEdits(loaded.get(definition.store) ?? emptyRecord(), [...others, edit], circumstances())
+      applyEdits(loaded.get(definition.store) ?? emptyRecord(), [...others, edit], circumstances(''))
       edits.set(definition.name, edit)
     },
 
@@ -245,15 +245,13 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
       )
     },
 
-    get unsaved() {
-      return [...edits.keys()]
-    },
+    unsaved: () => [...edits.keys()],
 
-    get needsCookie() {
+    needsCookie() {
       return (!visitor.token && keepsAnything([...edits.values()])) || [...edits.values()].some(startsSession)
     },
 
-    get visitor() {
+    visitor() {
       const { token } = visitor
       const record = loaded.get('default') ?? visitor.record
       return token && record && { tag: visitorTag(token), created: record.created }

@@ -3,15 +3,17 @@ import type { BinName, Definition, Definitions } from '../core/definition.ts'
 import type { OnEvent } from '../core/event.ts'
 import type { Bus } from './bus.ts'
 import { checkBins, openKeys, openStores, toMaxStreams, toOrigin } from './configuration.ts'
+import { type CookieValues, openCookieValues } from './cookie-values.ts'
 import { answerEndpoint } from './endpoint.ts'
 import { type AnyRequest, readHead } from './head.ts'
-import type { Keys } from './keys.ts'
 import { openLive } from './live.ts'
 import { type BinsMiddleware, createMiddleware, type MiddlewareOptions, openHeld } from './middleware.ts'
+import { openReadings, type Readings } from './readings.ts'
 import { openRecords, type Records } from './records.ts'
 import { type OpenRequest, openRequest } from './request.ts'
 import type { ServerBins } from './server-bins.ts'
 import type { Store } from './store.ts'
+import { openSweeper } from './sweeper.ts'
 import { startTimer, type Timer } from './timer.ts'
 
 /** Options of {@link serveBins}. */
@@ -78,7 +80,10 @@ export interface BinsServer<D extends Definitions = Definitions> {
   fetch(request: Request): Promise<Response>
   /** Makes middleware for node:http, connect and express: `req.bins(names)` opens, and responses save. */
   middleware(options?: MiddlewareOptions): BinsMiddleware
-  /** Deletes expired records from all stores, and says how many. */
+  /**
+   * Deletes expired records from all stores, and says how many: at most `limit` of each store. Nobody needs to: after
+   * every 50 writes or so, a server deletes up to 100 by itself.
+   */
   sweep(options?: { limit?: number }): Promise<number>
   /** Ends all streams, and what the stores and the bus opened themselves. */
   close(): Promise<void>
@@ -90,8 +95,10 @@ export interface ServerParts {
   readonly definitions: Definitions
   /** The definition of each bin, and that of all others. */
   readonly all: readonly Definition[]
-  /** Keys for signed and sealed cookies, if there are secrets. */
-  readonly keys: Keys | undefined
+  /** Names and values of the cookies of bins. */
+  readonly cookieValues: CookieValues
+  /** Reads what is kept, and remembers it. */
+  readonly readings: Readings
   /** Names of the stores in which bins live, the default store first. */
   readonly stores: readonly string[]
   /** Records of a store, by its name. */
@@ -124,6 +131,7 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
     ...definitions.names.map(definitions.find),
     ...(definitions.others ? [definitions.others] : []),
   ]
+  const sweepers = new Map([...stores].map(([name, store]) => [name, openSweeper(store, { clock, onEvent })]))
   const recordsByStore = new Map(
     [...stores].map(([name, store]) => [
       name,
@@ -134,14 +142,18 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
         onEvent,
         random: fraction,
         timer: options.timer,
-        onWrite: (key, version, record) => live.written(name, key, version, record),
+        onWrite(key, version, record) {
+          live.written(name, key, version, record)
+          sweepers.get(name)?.written()
+        },
       }),
     ]),
   )
   const parts: ServerParts = {
     definitions,
     all,
-    keys: openKeys(all, options.secrets),
+    cookieValues: openCookieValues(definitions, openKeys(all, options.secrets)),
+    readings: openReadings(),
     stores: [...new Set(['default', ...all.map(({ store }) => store)])],
     records(store) {
       const records = recordsByStore.get(store)
@@ -171,7 +183,9 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
 
   async function load(request: AnyRequest, names?: readonly string[]): Promise<OpenRequest> {
     const state = stateOf(request)
-    await state.load(names)
+    const loading = state.load(names)
+    // Most requests come for cookies only, and need not wait.
+    if (loading) await loading
     return state
   }
 
@@ -196,6 +210,7 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
 
     async close() {
       await live.close()
+      await Promise.all([...sweepers.values()].map((sweeper) => sweeper.close()))
       await Promise.all([...stores.values()].map((store) => store.close?.()))
     },
   }

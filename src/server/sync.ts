@@ -62,7 +62,9 @@ async function answerVisitor(
   tag: string,
   request: SyncRequest,
 ): Promise<SyncAnswer | WrongOwner> {
-  if (request.parts.some((part) => part.tag !== tag)) return { error: 'wrong-owner', tag }
+  const isMistaken = request.parts.some((part) => part.tag !== tag)
+  sync.records.presentAgain({ always: isMistaken })
+  if (isMistaken) return { error: 'wrong-owner', tag }
   const parts: AnswerPart[] = []
   for (const part of request.parts) parts.push(await answerPart(sync, tag, request.client, part))
   return { v: PROTOCOL, parts }

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import type { BinsRecord } from '../core/record.ts'
 
 /** What the visitor cookie holds. Whoever presents it is the visitor. */
@@ -32,12 +32,12 @@ export function visitorKey({ id }: Token): string {
 
 /** The visitor's name in public: opaque, and without any authority. */
 export function visitorTag({ id }: Token): string {
-  return createHash('sha256').update(`breadbin/tag/1\0${id}`).digest('base64url').slice(0, 16)
+  return hash('sha256', `breadbin/tag/1\0${id}`, 'base64url').slice(0, 16)
 }
 
 /** What a record keeps of a secret. */
 export function hashSecret(secret: string): string {
-  return createHash('sha256').update(secret).digest('base64url')
+  return hash('sha256', secret, 'base64url')
 }
 
 /** Whether a token opens a record. Takes the same time whatever it is. */

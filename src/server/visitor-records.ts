@@ -1,4 +1,4 @@
-import { MAX_COOKIE_AGE } from '../core/limits.ts'
+import { BARE_AGE, MAX_COOKIE_AGE } from '../core/limits.ts'
 import { type BinsRecord, createRecord, erase, liveUntil } from '../core/record.ts'
 import { gone, unreadableRecord } from './errors.ts'
 import type { ServerParts } from './server.ts'
@@ -40,6 +40,12 @@ export interface VisitorRecords {
   erase(): Promise<void>
   /** Deletes the visitor's cookies if no record holds anything. */
   dismissIfEmpty(): Promise<void>
+  /**
+   * Sets the visitor's cookies once more: soon after they were set, since that response may have got lost.
+   *
+   * @param options.always Whether to do so later, too: the browser may have lost one of them.
+   */
+  presentAgain(options: { always: boolean }): void
 }
 
 const DAY = 86_400_000
@@ -134,6 +140,13 @@ export function openVisitorRecords(
       }
     },
 
+    presentAgain({ always }) {
+      const { token, record } = visitor
+      if (!token || record?.cookieAt === undefined) return
+      const isDue = always || clock() - record.cookieAt < BARE_AGE
+      if (isDue && record.cookieUntil > clock()) visitor.present(token, record.cookieUntil)
+    },
+
     async dismissIfEmpty() {
       if (!canSetCookie()) return
       const isEmpty = await records('default').change(key(), (found) => {
@@ -157,7 +170,8 @@ export function openVisitorRecords(
 function renew(record: BinsRecord, until: number, now: number): BinsRecord {
   const longest = now + MAX_COOKIE_AGE * 1_000
   if (record.cookieUntil >= Math.min(until, longest - DAY)) return record
-  return { ...record, cookieUntil: Math.min(Math.round(until + (until - now) * SLACK), longest) }
+  const cookieUntil = Math.min(Math.round(until + (until - now) * SLACK), longest)
+  return { ...record, cookieUntil, cookieAt: now }
 }
 
 /** The random part of a change's number. */

@@ -45,6 +45,8 @@ export interface RequestVisitor {
   presentSession(): void
 }
 
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
+
 /** Most visitor cookies that are looked up: each costs a read, and a browser in order sends one. */
 const MAX_CANDIDATES = 4
 
@@ -55,12 +57,8 @@ export function openVisitor(
   { isCrossSite }: { isCrossSite: () => boolean },
 ): RequestVisitor {
   let loading: Promise<void> | undefined
-  let token: Token | undefined
-  let isNew = false
-  let record: BinsRecord | undefined
-  let erased: RequestVisitor['erased']
-  let isUnreadable = false
-  let startedSession: string | undefined
+  const [sentSession] = jar.values(jar.sessionName)
+  let isSessionNew = false
 
   async function load(): Promise<void> {
     const values = jar.values(jar.visitorName)
@@ -74,43 +72,29 @@ export function openVisitor(
   async function recognize(candidate: Token): Promise<boolean> {
     const found = await records('default').read(visitorKey(candidate))
     if (found === 'unreadable') {
-      isUnreadable = true
+      visitor.isUnreadable = true
       return true
     }
     if (!found || !opens(candidate, found)) return false
     if (found.erased !== undefined) {
-      erased = { tag: visitorTag(candidate), at: found.erased }
+      visitor.erased = { tag: visitorTag(candidate), at: found.erased }
       return true
     }
-    token = candidate
-    record = found
+    visitor.token = candidate
+    visitor.record = found
     return true
   }
 
-  function sentSession(): string | undefined {
-    const [id] = jar.values(jar.sessionName)
-    return id !== undefined && /^[\w-]{8,32}$/.test(id) ? id : undefined
-  }
-
-  return {
+  const visitor: Writable<RequestVisitor> = {
+    token: undefined,
+    isNew: false,
+    record: undefined,
+    erased: undefined,
+    isUnreadable: false,
+    session: sentSession !== undefined && /^[\w-]{8,32}$/.test(sentSession) ? sentSession : undefined,
     load() {
       loading ??= load()
       return loading
-    },
-    get token() {
-      return token
-    },
-    get isNew() {
-      return isNew
-    },
-    get record() {
-      return record
-    },
-    get erased() {
-      return erased
-    },
-    get isUnreadable() {
-      return isUnreadable
     },
     mint() {
       if (isCrossSite()) {
@@ -119,9 +103,9 @@ export function openVisitor(
           'A cross-site request cannot make a visitor; ask from a page of this site.',
         )
       }
-      token = mintToken(random)
-      isNew = true
-      record = undefined
+      visitor.token = mintToken(random)
+      visitor.isNew = true
+      visitor.record = undefined
     },
     present(owner, until) {
       const maxAge = Math.round((until - clock()) / 1_000)
@@ -129,24 +113,25 @@ export function openVisitor(
       jar.set(jar.companionName, visitorTag(owner), { httpOnly: false, maxAge })
     },
     dismiss() {
-      token = undefined
-      isNew = false
-      record = undefined
-      startedSession = undefined
+      visitor.token = undefined
+      visitor.isNew = false
+      visitor.record = undefined
+      visitor.session = undefined
+      isSessionNew = false
       jar.delete(jar.visitorName, { httpOnly: true })
       jar.delete(jar.companionName, { httpOnly: false })
       jar.delete(jar.sessionName, { httpOnly: false })
     },
-    get session() {
-      return startedSession ?? sentSession()
-    },
     startSession() {
-      if (sentSession() === undefined) startedSession ??= random(12).toString('base64url')
+      if (visitor.session !== undefined) return
+      visitor.session = random(12).toString('base64url')
+      isSessionNew = true
     },
     presentSession() {
-      if (startedSession === undefined) return
-      jar.set(jar.sessionName, startedSession, { httpOnly: false })
-      startedSession = undefined
+      if (!isSessionNew || visitor.session === undefined) return
+      jar.set(jar.sessionName, visitor.session, { httpOnly: false })
+      isSessionNew = false
     },
   }
+  return visitor
 }

@@ -13,9 +13,13 @@ interface Rule {
 }
 
 const CORE = /^src\/core\//
+const CLIENT = /^src\/client\//
+const SERVER = /^src\/server\//
 const BUS = /^src\/server\/bus\.ts$/
 const STORE = /^src\/server\/store\.ts$/
 const MEMORY_STORE = /^src\/stores\/memory\.ts$/
+/** What several stores are made of. */
+const STORE_PARTS = /^src\/stores\/(?:shared|sql)\//
 const NODE = /^node:/
 
 const RULES: Record<string, Rule> = {
@@ -25,9 +29,10 @@ const RULES: Record<string, Rule> = {
   server: {
     values: [CORE, /^src\/server\//, MEMORY_STORE, NODE, /^cookie$/, /^@remix-run\/node-fetch-server$/],
   },
-  stores: { values: [CORE, NODE], types: [STORE] },
+  stores: { values: [CORE, STORE_PARTS, NODE], types: [STORE] },
   buses: { values: [CORE, NODE], types: [BUS] },
-  testing: { values: [CORE, /^src\/testing\//, /^node:assert\/strict$/], types: [STORE] },
+  // The simulator runs both sides.
+  testing: { values: [CORE, CLIENT, SERVER, /^src\/testing\//, /^node:assert\/strict$/] },
 }
 
 /** The one import that no rule covers: messages are taken apart in one place, and zod reaches no other. */

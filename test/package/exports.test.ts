@@ -46,6 +46,12 @@ describe('the entries of the package', () => {
         "breadbin/stores/memory": [
           "memoryStore",
         ],
+        "breadbin/stores/mysql": [
+          "mysqlStore",
+        ],
+        "breadbin/stores/postgres": [
+          "postgresStore",
+        ],
         "breadbin/stores/sqlite": [
           "sqliteStore",
         ],

@@ -7,7 +7,7 @@ import type { ServerOptions } from '../../src/server/server.ts'
 import type { Store } from '../../src/server/store.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
-import { DAY, HOUR } from '../support/clock.ts'
+import { DAY, HOUR, MINUTE } from '../support/clock.ts'
 import { type CookieJar, ORIGIN, take } from '../support/http.ts'
 import { cookiesOf, openSite, type Site, valueIn } from '../support/requests.ts'
 
@@ -146,13 +146,14 @@ describe('a sync without a visitor', () => {
 })
 
 describe('a sync of another visitor', () => {
-  it('is told whose cookie it has, and applies nothing', async () => {
-    const { sync, jar, visit } = await openVisitor()
+  it('is told whose cookie it has, is given both cookies again, and applies nothing', async () => {
+    const { sync, jar, visit, clock } = await openVisitor()
+    clock.advance(10 * MINUTE)
     const tag = valueIn(jar, 'bb.o')
     for (const stated of [null, 'A'.repeat(16)]) {
       const { status, answer, response } = await sync([op('cart', ['apple'])], { tag: stated })
       expect([status, answer]).toEqual([409, { error: 'wrong-owner', tag }])
-      expect(response.headers.getSetCookie()).toEqual([])
+      expect(Object.keys(cookiesOf(response))).toEqual(['__Host-bb', 'bb.o'])
     }
     expect(await visit((state) => state.has('cart'))).toBe(false)
   })
@@ -403,13 +404,12 @@ describe('a pull', () => {
       page.set('seen', 'secret')
       page.set('fast', 'elsewhere')
     })
-    const { part, response } = await sync([])
+    const { part } = await sync([])
     expect(part).toMatchObject({ store: 'default', reset: true, results: [] })
     expect(part.changes).toEqual([
       { bin: 'cart', rev: clock() + 1, sv: 1, data: { json: ['apple'] }, ttl: 30 * DAY },
       { bin: 'plan', rev: clock() + 2, sv: 1, data: { json: 'gold' }, ttl: 30 * DAY },
     ])
-    expect(response.headers.getSetCookie()).toEqual([])
     const fast = await sync([], { store: 'fast' })
     expect(fast.part.changes).toMatchObject([{ bin: 'fast' }])
   })
@@ -627,10 +627,21 @@ describe('the cookies of a sync', () => {
     const { sync, clock, store } = await openVisitor()
     const { part } = await sync([op('cart', ['apple'])])
     const base = part.results[0]?.rev ?? 0
+    clock.advance(10 * MINUTE)
     const { response } = await sync([op('cart', null, { n: 2, base })])
     expect(response.headers.getSetCookie()).toEqual([])
     clock.advance(DAY)
     expect(await store.sweep(clock(), 10)).toBe(0)
+  })
+
+  it('are sent once more soon after, since an answer may get lost', async () => {
+    const { sync, clock } = await openVisitor()
+    await sync([op('cart', ['apple'])])
+    clock.advance(10 * MINUTE - 1)
+    const again = cookiesOf((await sync([])).response)['__Host-bb']?.maxAge
+    clock.advance(1)
+    const later = (await sync([])).response.headers.getSetCookie()
+    expect([again, later]).toEqual([33 * 86_400 - 600, []])
   })
 
   it('are renewed with the bins, and then only', async () => {

@@ -5,6 +5,7 @@ import Database from 'better-sqlite3'
 import type { Store } from '../../src/server/store.ts'
 import { fileStore } from '../../src/stores/file.ts'
 import { sqliteStore } from '../../src/stores/sqlite.ts'
+import { openServerStore } from './server-stores.ts'
 
 /** The present in the tests of stores. */
 export const NOW = Date.UTC(2035, 0, 1)
@@ -12,11 +13,13 @@ export const NOW = Date.UTC(2035, 0, 1)
 /** When the entries of these tests expire. */
 export const LATER = Date.UTC(2036, 0, 1)
 
-/** Opens a store that several processes can share without a server, in a folder that may already hold it. */
+/** Opens a store that several processes can share, in a folder or on a server that may already hold it. */
 export function openStore(kind: string, folder: string): Store {
   if (kind === 'file') return fileStore(join(folder, 'files'))
   if (kind === 'node:sqlite') return sqliteStore(join(folder, 'bins.db'))
   if (kind === 'better-sqlite3') return sqliteStore(new Database(join(folder, 'bins.db'), { timeout: 5_000 }))
+  const store = openServerStore(kind, folder)
+  if (store) return store
   throw new TypeError(`no store is called ${kind}`)
 }
 

@@ -1,13 +1,16 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, type it } from 'vitest'
 import { NOW, openStore } from './open-store.ts'
 
 const SCRIPT = fileURLToPath(new URL('./store-process.ts', import.meta.url))
 const SLOW_FILES = new URL('./slow-files.ts', import.meta.url).href
-const KILLS = 20
+/** Whether the tests may take minutes. */
+const IS_LONG = process.env.BREADBIN_LONG === '1'
+const KILLS = IS_LONG ? 100 : 20
 
 /** What a process does to a key. */
 export interface Task {
@@ -45,7 +48,14 @@ export function processSuite(test: typeof it, kind: string, makeFolder: () => st
     expect(await readText(kind, folder, 'counter')).toBe('80')
   })
 
-  test('loses no acknowledged write to kill -9, and tears none', { timeout: 120_000 }, async () => {
+  if (IS_LONG)
+    test('counts to 2,500 in 50 processes', { timeout: 600_000 }, async () => {
+      const folder = makeFolder()
+      await runProcesses(kind, folder, { task: 'increment', key: 'counter', times: 50 }, 50)
+      expect(await readText(kind, folder, 'counter')).toBe('2500')
+    })
+
+  test('loses no acknowledged write to kill -9, and tears none', { timeout: 600_000 }, async () => {
     const folder = makeFolder()
     for (let kill = 0; kill < KILLS; kill += 1) {
       const acknowledged = await killWriter(kind, folder, kill + 1)
@@ -55,6 +65,20 @@ export function processSuite(test: typeof it, kind: string, makeFolder: () => st
       expect(stored?.version).toBeGreaterThanOrEqual(acknowledged)
       expect(stored?.text).toBe(`${stored?.version} `.repeat(500))
     }
+  })
+}
+
+/** What must be true of a process that has closed its store, with nothing to tell it to exit. */
+export function exitSuite(test: typeof it, kind: string, makeFolder: () => string): void {
+  test('lets the process exit once it is closed', { timeout: 30_000 }, async () => {
+    const child = spawnProcess(kind, makeFolder(), { task: 'increment', key: 'key', times: 3 })
+    const closed = once(child, 'close')
+    const isOver = await Promise.race([
+      closed.then(([code]) => code === 0),
+      setTimeout(15_000, false, { ref: false }),
+    ])
+    child.kill('SIGKILL')
+    expect(isOver).toBe(true)
   })
 }
 

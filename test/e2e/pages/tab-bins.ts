@@ -6,15 +6,6 @@ const count = z._default(z.number(), 0)
 /** The bins of the pages in `tabs.test.ts` and `sync.test.ts`, and of their server. */
 export const tabBins = defineBins({
   count: { schema: count, browser: 'write', merge: (base = 0, mine = 0, theirs = 0) => theirs + mine - base },
-  ids: { schema: z._default(z.record(z.string(), z.number()), {}), browser: 'write', merge: (base = {}, mine = {}, theirs = {}) => {
-    const all: Record<string, number> = { ...theirs }
-    for (const id of Object.keys({ ...base, ...mine })) {
-      const n = (all[id] ?? 0) + (mine[id] ?? 0) - (base[id] ?? 0)
-      if (n) all[id] = n
-      else delete all[id]
-    }
-    return all
-  } },
   note: { schema: z.string(), browser: 'write' },
   // Each of two tabs has one for itself.
   first: { schema: z.string(), browser: 'write' },

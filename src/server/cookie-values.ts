@@ -1,0 +1,69 @@
+import { type CookieText, formatPlain, parsePlain, toCookieName } from '../core/cookie.ts'
+import type { Definition, Definitions } from '../core/definition.ts'
+import type { Keys } from './keys.ts'
+import { openMemo } from './memo.ts'
+
+/** Names and values of the cookies of bins. */
+export interface CookieValues {
+  /** Full name of a bin's cookie. */
+  nameOf(bin: string): string
+  /** Reads the value of a bin's cookie; `undefined` if it is not genuine. Whether it has expired is for the caller to see. */
+  parse(definition: Definition, value: string): CookieText | undefined
+  /** Writes the value of a bin's cookie. */
+  format(definition: Definition, cookie: CookieText): string
+}
+
+/** Most bytes that the remembered values of a server may take. */
+const MAX_BYTES = 8 * 1_024 ** 2
+
+/**
+ * Opens the cookies' names and values. A browser sends the same value again and again: what a genuine one holds is
+ * remembered by the whole value, so that no part of it goes unchecked.
+ */
+export function openCookieValues(
+  { names, cookie: { prefix } }: Definitions,
+  keys: Keys | undefined,
+): CookieValues {
+  const cookieNames = new Map(names.map((bin) => [bin, toCookieName(prefix, bin)]))
+  const memo = openMemo<CookieText>(MAX_BYTES)
+
+  function nameOf(bin: string): string {
+    return cookieNames.get(bin) ?? toCookieName(prefix, bin)
+  }
+
+  function remember(name: string, value: string, cookie: CookieText): void {
+    // A copy: V8 keeps all of the header for a slice of it.
+    const own = Buffer.from(value).toString()
+    memo.set(name, own, cookie, 200 + value.length + 2 * cookie.text.length)
+  }
+
+  function open({ browser }: Definition, name: string, value: string): CookieText | undefined {
+    if (browser === 'write') return parsePlain(value)
+    return (browser === 'read' ? keys?.verify(name, '', value) : keys?.unseal(name, '', value))?.cookie
+  }
+
+  function close({ browser }: Definition, name: string, cookie: CookieText): string {
+    if (browser === 'write') return formatPlain(cookie)
+    // serveBins refuses signed and sealed bins without secrets.
+    const { sign, seal } = keys as Keys
+    return browser === 'read' ? sign(name, '', cookie) : seal(name, '', cookie)
+  }
+
+  return {
+    nameOf,
+    parse(definition, value) {
+      const name = nameOf(definition.name)
+      const known = memo.get(name, value)
+      if (known) return known
+      const cookie = open(definition, name, value)
+      if (cookie) remember(name, value, cookie)
+      return cookie
+    },
+    format(definition, cookie) {
+      const name = nameOf(definition.name)
+      const value = close(definition, name, cookie)
+      remember(name, value, cookie)
+      return value
+    },
+  }
+}

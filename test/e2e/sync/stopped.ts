@@ -1,0 +1,146 @@
+import type { Page } from 'puppeteer-core'
+import { expect, it } from 'vitest'
+import { runIn } from '../../support/browser.ts'
+import { descendantsOf, threadsOf } from '../../support/processes.ts'
+import type { Tab } from '../pages/tab.ts'
+import { PATIENCE } from './patience.ts'
+import { type Stage, settle, shown } from './stage.ts'
+
+/** In a page. */
+declare const tab: Promise<Tab>
+declare const window: Window & { goesOn?: boolean }
+
+/** Windows beside one that does nothing any more, whatever it holds: the system has stopped its process. */
+export function stoppedCases(stage: Stage): void {
+  it(
+    'edit, sync and open although it holds every lock and a transaction, and all converge when it goes on',
+    async () => {
+      const [stopped, one] = [await stage.openWindow(), await stage.openWindow()]
+      await add(one, 1)
+      await settle(one)
+      await runIn(stopped, holdEverything)
+      const resume = await stop(stage, stopped)
+      try {
+        await add(one, 10)
+        await runIn(one, async () => void (await (await tab).state.sync()))
+        expect(await stage.onServer()).toMatchObject({ count: 11 })
+        const two = await stage.openWindow()
+        await add(two, 100)
+        await runIn(two, async () => void (await (await tab).state.sync()))
+        expect(await stage.onServer()).toMatchObject({ count: 111, clicks: 111 })
+        resume()
+        await runIn(stopped, () => {
+          window.goesOn = false
+        })
+        await add(stopped, 1_000)
+        for (const page of [stopped, one, two]) await settle(page)
+        for (const page of [stopped, one, two]) {
+          await expect.poll(() => shown(page, ['count', 'clicks']), PATIENCE).toEqual({ count: 1111, clicks: 1111 })
+        }
+        expect(await stage.onServer()).toMatchObject({ count: 1111, clicks: 1111 })
+      } finally {
+        resume()
+      }
+    },
+    PATIENCE.test,
+  )
+
+  it(
+    'edit and sync when it was stopped in the middle of its own edits, which are neither lost nor counted twice',
+    async () => {
+      const [stopped, one] = [await stage.openWindow(), await stage.openWindow()]
+      await add(one, 1)
+      await settle(one)
+      const edits = runIn(stopped, async () => {
+        const { state } = await tab
+        let added = 0
+        for (window.goesOn = true; window.goesOn; added += 1) {
+          await state.update('count', (count) => count + 1)
+          if (added % 10 === 5) await state.sync().catch(() => {})
+        }
+        return added
+      })
+      await expect.poll(() => shown(one, ['count']).then(({ count }) => Number(count)), PATIENCE).toBeGreaterThan(20)
+      const resume = await stop(stage, stopped)
+      try {
+        for (let round = 0; round < 5; round += 1) await add(one, 1_000_000)
+        await runIn(one, async () => void (await (await tab).state.sync()))
+        expect(Number((await stage.onServer()).count)).toBeGreaterThan(5_000_000)
+      } finally {
+        resume()
+      }
+      await runIn(stopped, () => {
+        window.goesOn = false
+      })
+      const added = await edits
+      for (const page of [stopped, one, stopped]) await settle(page)
+      for (const page of [stopped, one]) {
+        await expect.poll(() => shown(page, ['count']), PATIENCE).toEqual({ count: 5_000_001 + added })
+      }
+      expect(await stage.onServer()).toMatchObject({ count: 5_000_001 + added })
+    },
+    PATIENCE.test,
+  )
+}
+
+/** Adds to a bin in a cookie, and to one on the server. */
+function add(page: Page, amount: number): Promise<void> {
+  return runIn(
+    page,
+    async (added) => {
+      const { state } = await tab
+      await Promise.all([
+        state.update('count', (count) => count + added),
+        state.update('clicks', (clicks) => clicks + added),
+      ])
+    },
+    amount,
+  )
+}
+
+/** Holds each lock of ours, and a transaction of our database, for as long as the page is told to. */
+async function holdEverything(): Promise<void> {
+  window.goesOn = true
+  const isOver = new Promise<void>((resolve) => {
+    const look = () => (window.goesOn ? setTimeout(look) : resolve())
+    look()
+  })
+  for (const name of ['sync', 'live', 'clicks', 'count']) {
+    await new Promise<void>((resolve) => {
+      const hold = () => {
+        resolve()
+        return isOver
+      }
+      void navigator.locks.request(`breadbin:bb:${name}`, { steal: true }, hold).catch(() => {})
+    })
+  }
+  const database = await new Promise<IDBDatabase>((resolve) => {
+    const opening = indexedDB.open('breadbin-bb', 1)
+    opening.onsuccess = () => resolve(opening.result)
+  })
+  const table = database.transaction('rows', 'readwrite').objectStore('rows')
+  await new Promise<void>((resolve) => {
+    const again = () => {
+      resolve()
+      if (window.goesOn) table.get('').onsuccess = again
+      else database.close()
+    }
+    again()
+  })
+}
+
+/** Stops the process of a page. Returns what lets it go on. */
+async function stop(stage: Stage, page: Page): Promise<() => void> {
+  // It is the only page with a worker.
+  await runIn(page, () => void Reflect.set(window, 'worker', new Worker('data:text/javascript,onmessage=()=>{}')))
+  const find = () =>
+    descendantsOf(stage.browser.pid).filter((id) =>
+      threadsOf(id).some((name) => name === 'DedicatedWorker' || name === 'DOM Worker'),
+    )
+  await expect.poll(() => find().length, PATIENCE).toBe(1)
+  const [pid = 0] = find()
+  process.kill(pid, 'SIGSTOP')
+  return () => {
+    process.kill(pid, 'SIGCONT')
+  }
+}
