@@ -9,6 +9,9 @@ import type { Local } from './local.ts'
 import type { Page } from './page.ts'
 import { openTabs, type Shared } from './tabs.ts'
 
+/** How long another tab may be editing a cookie before this one does not wait for it any more, in ms. */
+const LOCK_MS = 5_000
+
 /** Opens the bins of the visitor in a page. */
 export async function openPageBins<D extends Definitions>(
   page: Page,
@@ -118,11 +121,21 @@ export async function openPageBins<D extends Definitions>(
     return local.edit({ definition, compute, strict, at: clock() })
   }
 
-  /** Firefox's processes have copies of the cookies: a lock alone keeps no two of them from editing the same text. */
+  /** Edits a cookie while no other tab does, unless that takes too long: the system may have stopped the other one. */
   async function editCookie(definition: Definition, compute: Parameters<typeof edit>[1]): Promise<void> {
-    await cookies.agree?.(definition)
-    await edit(definition, compute, true)
-    await cookies.agree?.(definition)
+    const patience = new AbortController()
+    const stop = page.timer(() => patience.abort(), LOCK_MS)
+    const work = async () => {
+      // Firefox's processes have copies of the cookies: a lock alone keeps no two of them from editing the same text.
+      await cookies.agree?.(definition)
+      await edit(definition, compute, true)
+      await cookies.agree?.(definition)
+    }
+    try {
+      await page.lock(`bin:${definition.name}`, work, patience.signal)
+    } finally {
+      stop()
+    }
   }
 
   async function save(): Promise<void> {
@@ -154,7 +167,7 @@ export async function openPageBins<D extends Definitions>(
       const compute = (kept: BinText | undefined) =>
         // The reader's data went through the bin's schema.
         textFor(definition, change(reader.read(definition, kept && { ...kept, trusted: true }) as never))
-      if (definition.storage === 'cookie') await page.lock(name, () => editCookie(definition, compute))
+      if (definition.storage === 'cookie') await editCookie(definition, compute)
       else await edit(definition, compute, true)
       return reader.get(name) as never
     },

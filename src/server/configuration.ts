@@ -49,12 +49,15 @@ export function openStores({
  *
  * @throws TypeError naming where the secrets come from.
  */
-export function openKeys(all: readonly Definition[], given: readonly string[] | undefined): Keys | undefined {
-  if (given && given.length > 0) return deriveKeys(given)
+export function openKeys(
+  all: readonly Definition[],
+  { secrets: given, random }: { secrets: readonly string[] | undefined; random: (bytes: number) => Buffer },
+): Keys | undefined {
+  if (given && given.length > 0) return deriveKeys(given, random)
   const fromEnvironment = given ? [] : secretsIn(process.env.BREADBIN_SECRETS)
   if (fromEnvironment.length > 0) {
     try {
-      return deriveKeys(fromEnvironment)
+      return deriveKeys(fromEnvironment, random)
     } catch (cause) {
       throw new TypeError('BREADBIN_SECRETS: it holds what cannot be a secret; see the cause.', { cause })
     }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { BinName, Definition, Definitions } from '../core/definition.ts'
 import type { OnEvent } from '../core/event.ts'
 import type { Bus } from './bus.ts'
@@ -8,6 +7,7 @@ import { answerEndpoint } from './endpoint.ts'
 import { type AnyRequest, readHead } from './head.ts'
 import { openLive } from './live.ts'
 import { type BinsMiddleware, createMiddleware, type MiddlewareOptions, openHeld } from './middleware.ts'
+import { openRandom } from './random.ts'
 import { openReadings, type Readings } from './readings.ts'
 import { openRecords, type Records } from './records.ts'
 import { type OpenRequest, openRequest } from './request.ts'
@@ -123,7 +123,7 @@ export interface ServerParts {
  * @throws TypeError for a configuration that cannot work, naming the option.
  */
 export function serveBins<D extends Definitions>(definitions: D, options: ServerOptions = {}): BinsServer<D> {
-  const { clock = Date.now, random = randomBytes, timer = startTimer, onEvent } = options
+  const { clock = Date.now, random = openRandom(), timer = startTimer, onEvent } = options
   const { casMs = 5_000, storeMs = 5_000, bus } = options
   const fraction = () => random(4).readUInt32BE() / 2 ** 32
   const stores = openStores(options)
@@ -152,7 +152,7 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
   const parts: ServerParts = {
     definitions,
     all,
-    cookieValues: openCookieValues(definitions, openKeys(all, options.secrets)),
+    cookieValues: openCookieValues(definitions, openKeys(all, { secrets: options.secrets, random })),
     readings: openReadings(),
     stores: [...new Set(['default', ...all.map(({ store }) => store)])],
     records(store) {

@@ -60,6 +60,17 @@ describe('changes of a record', () => {
     expect(await open(store).records.read(KEY)).toMatchObject({ cookieUntil: 50 })
   })
 
+  it('start from what other processes have written since', async () => {
+    const store = memoryStore()
+    const [one, other] = [open(store).records, open(store).records]
+    for (const odd of [1, 3, 5]) {
+      expect(await one.change(KEY, count)).toBe(odd)
+      expect(await other.read(KEY)).toMatchObject({ cookieUntil: odd })
+      expect(await other.change(KEY, count)).toBe(odd + 1)
+      expect(await one.read(KEY)).toMatchObject({ cookieUntil: odd + 1 })
+    }
+  })
+
   it('read past caches once they have lost', async () => {
     const memory = memoryStore()
     const reads: unknown[] = []
