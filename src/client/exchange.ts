@@ -187,12 +187,11 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
     run,
     followOwner,
     leave() {
-      const present = visitorTag()
-      // The next page has to follow the owner, or to clear, before anything else.
-      if (clearance.isPending || (present ?? '') !== replica.tag) return
+      // The next page has to clear before anything else.
+      if (clearance.isPending) return
       const offered = replica.lastOffer({ maxOps: MAX_OPS, maxBytes: LAST_OPS_BYTES })
-      // Without a visitor nothing would be applied.
-      if (offered && present !== null) endpoint.leave('sync', toRequest(offered))
+      // Without a visitor nothing would be applied; and another one has to be followed first.
+      if (offered && offered.tag !== '' && offered.tag === visitorTag()) endpoint.leave('sync', toRequest(offered))
     },
   }
 }

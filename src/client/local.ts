@@ -119,7 +119,10 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
     known: () => replica.cursors,
     pull,
   })
+  let isLeft = false
   const stopWatching = page.watch((moment) => {
+    if (moment === 'left') isLeft = true
+    if (moment === 'shown') isLeft = false
     if (moment === 'hidden' || moment === 'left') sync.leave()
     if (moment === 'shown') void recover()
     if (moment === 'cookies' && stores.length > 0 && presentTag() !== replica.tag) void pull()
@@ -207,7 +210,9 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
       if (maxAge === 'session') cookies.startSession(newId)
       if (storage === 'device') return device.edit(edit)
       const stored = replica.edit(edit)
-      sync.soon()
+      // The page's own listeners to `pagehide` come after ours.
+      if (isLeft) sync.leave()
+      else sync.soon()
       return stored
     },
 

@@ -113,7 +113,8 @@ function localTexts(): Storage | undefined {
 
 function watchPage(listener: (moment: Moment) => void): () => void {
   const stops = [
-    listen(browser.document, 'visibilitychange', () =>
+    // It bubbles: what the page's own listeners to it have edited is not to be left behind.
+    listen(globalThis, 'visibilitychange', () =>
       listener(browser.document?.visibilityState === 'hidden' ? 'hidden' : 'shown'),
     ),
     listen(globalThis, 'pageshow', () => listener('shown')),

@@ -312,17 +312,19 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
         const op = replica.rows.get(bin)?.op
         return op && !stored.rows.get(bin)?.op?.offered ? [{ bin, op }] : []
       })
-      const words = { tag, client, page: pageId, sent, drafts: [...drafts.values()] }
-      if (sent.length + drafts.size > 0 && !lastWords.write(words)) return undefined
-      // The page may live on: then they are written down as always.
-      queue
-        .change((present) => {
-          // A newer edit may have taken the place of one that is on its way now.
-          const waiting = sent.filter(({ bin }) => present.rows.get(bin)?.op)
-          const recalled = waiting.reduce((before, { bin, op }) => recall(before, bin, op), present)
-          return offer(recalled, own(recalled), { now: clock(), ...limits }).replica
-        })
-        .then(lastWords.erase, () => {})
+      // A page that is left with a transaction loses its place in the back/forward cache to others that wait for it.
+      if (sent.length + drafts.size > 0) {
+        if (!lastWords.write({ tag, client, page: pageId, sent, drafts: [...drafts.values()] })) return undefined
+        // The page may live on: then they are written down as always.
+        queue
+          .change((present) => {
+            // A newer edit may have taken the place of one that is on its way now.
+            const waiting = sent.filter(({ bin }) => present.rows.get(bin)?.op)
+            const recalled = waiting.reduce((before, { bin, op }) => recall(before, bin, op), present)
+            return offer(recalled, own(recalled), { now: clock(), ...limits }).replica
+          })
+          .then(lastWords.erase, () => {})
+      }
       return ops.length === 0 ? undefined : { tag, client, ops: groupByStore(ops, definitions), cursors }
     },
 
@@ -344,6 +346,7 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
 
     async reload() {
       let all: ReadonlyMap<string, unknown> = new Map()
+      await lastWords.store(rows, { reading, merge, clock })
       await queue.replaceBy(async () => {
         all = await rows.load(REPLICAS)
         return parse(all, tag)

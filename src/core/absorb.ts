@@ -91,7 +91,7 @@ function settle(
   if (!row) return { replica }
   const { op } = row
   const own = [...row.sent, ...(op ? [op] : [])]
-  const known = toKnown(result, rules.now) ?? row.known ?? { rev: 0, expires: Infinity }
+  const known = toKnown(result, rules.now) ?? (isApart(result) ? row.known : undefined) ?? NOTHING
   const put = (next: ReplicaRow): Replica => ({
     ...replica,
     rows: new Map(replica.rows).set(result.bin, next),
@@ -133,6 +133,13 @@ function settle(
         outcome: 'rejected',
       }
   }
+}
+
+const NOTHING: Known = { rev: 0, expires: Infinity }
+
+/** Whether an op was refused without a look at the row: that the result has none does not mean that there is none. */
+function isApart({ state }: WireResult): boolean {
+  return state === 'invalid' || state === 'too-large' || state === 'outdated' || state === 'denied'
 }
 
 /** Decides a conflict between the waiting edit and what is kept now. */

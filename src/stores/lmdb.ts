@@ -1,7 +1,7 @@
 import { checkWrite } from '../core/check-write.ts'
 import { BinsError } from '../core/error.ts'
 import type { Store } from '../server/store.ts'
-import { type LmdbEnvironment, openEnvironment } from './lmdb/environment.ts'
+import { commit, type LmdbEnvironment, openEnvironment } from './lmdb/environment.ts'
 import { openTables } from './lmdb/tables.ts'
 
 export type { LmdbDatabase, LmdbEnvironment } from './lmdb/environment.ts'
@@ -10,27 +10,22 @@ export type { LmdbDatabase, LmdbEnvironment } from './lmdb/environment.ts'
 export interface LmdbStoreOptions {
   /** Name of the database in the environment; that of its index ends in `_expires`. Default `'breadbin'`. */
   readonly name?: string
-  /**
-   * When a write counts as done. `'normal'`: when the operating system has it, so it survives any end of the process,
-   * `kill -9` included; a power failure may take back the last moments before it, never a part of a write. `'full'`:
-   * when the disk has it. Default `'normal'`.
-   */
-  readonly sync?: 'normal' | 'full'
 }
 
 /**
- * Keeps records in LMDB: a file that all processes of one machine map into their memory. Reads are as fast as from memory,
- * writes of one moment are committed together; the event loop does not wait for them.
+ * Keeps records in LMDB: a file that all processes of one machine map into their memory. Reads are as fast as from memory;
+ * what is written at one moment is committed together, off the event loop. What was written is on the disk, and survives
+ * `kill -9` and a power failure.
  *
  * @param environment A directory, made for this user alone, or an environment that `open` of `lmdb` answered, which stays
- * open when the store is closed. A local file system is needed.
+ * open when the store is closed: open it with `overlappingSync: false`, and with `maxDbs` for two more. A local file system
+ * is needed.
  * @throws TypeError if a directory is passed and `lmdb` is not installed.
  */
 export function lmdbStore(
   environment: string | LmdbEnvironment,
-  { name = 'breadbin', sync = 'normal' }: LmdbStoreOptions = {},
+  { name = 'breadbin' }: LmdbStoreOptions = {},
 ): Store {
-  if (sync !== 'normal' && sync !== 'full') throw new TypeError("sync: pass 'normal' or 'full'.")
   const own = typeof environment === 'string' ? openEnvironment(environment) : undefined
   const lmdb = own ?? (environment as LmdbEnvironment)
   const tables = openTables(lmdb, name)
@@ -46,13 +41,6 @@ export function lmdbStore(
     lmdb.resetReadTxn()
   }
 
-  async function commit<Result>(run: () => Result): Promise<Result> {
-    assertOpen()
-    const result = await lmdb.transaction(run)
-    if (sync === 'full') await lmdb.flushed
-    return result
-  }
-
   return {
     durable: true,
 
@@ -66,7 +54,7 @@ export function lmdbStore(
       assertOpen()
       checkWrite(key, next, expected, now)
       const { version, text, expires } = next
-      return commit(() => {
+      return commit(lmdb, () => {
         const stored = tables.get(key)
         if ((stored && stored.expires > now ? stored.version : 0) !== expected) return false
         tables.put(key, { version, text, expires })
@@ -75,7 +63,8 @@ export function lmdbStore(
     },
 
     async delete(key, expected) {
-      return commit(() => {
+      assertOpen()
+      return commit(lmdb, () => {
         if (expected !== undefined && tables.get(key)?.version !== expected) return false
         return tables.remove(key)
       })
@@ -85,7 +74,7 @@ export function lmdbStore(
       assertOpen()
       // Readers that were killed would keep the file from using its free pages.
       lmdb.readerCheck()
-      return commit(() => tables.expired(now, limit).filter(tables.remove).length)
+      return commit(lmdb, () => tables.expired(now, limit).filter(tables.remove).length)
     },
 
     async versions(keys, now) {

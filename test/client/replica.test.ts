@@ -10,6 +10,7 @@ import { type Definitions, defineBins } from '../../src/core/definition.ts'
 import type { AnswerPart } from '../../src/core/wire.ts'
 import { MINUTE, openClock } from '../support/clock.ts'
 import { fakePage } from '../support/fake-page.ts'
+import { fakeStorage } from '../support/fake-storage.ts'
 
 const schema = z.string()
 
@@ -285,5 +286,45 @@ describe('the replica of a page', () => {
     await write(replica, 'other', 'mine')
     await replica.absorb(answer([]), await replica.offer(LIMITS))
     expect([read(replica, 'note'), read(replica, 'other')]).toEqual([undefined, 'mine'])
+  })
+})
+
+describe('the replica of a page that goes away', () => {
+  const page = fakePage({ texts: fakeStorage() })
+  const open = (rows: Rows) =>
+    openReplica({
+      definitions: bins,
+      reading: readingOf(page, bins),
+      rows,
+      tag: 'tag',
+      page,
+      onChange: () => {},
+    })
+
+  it('leaves an edit that could not be stored to a page beside it', async () => {
+    const rows = memoryRows()
+    const beside = await open(rows)
+    const gone = await open({ ...rows, change: () => new Promise(() => {}) })
+    const compute = () => ({ text: encode('mine'), version: 1 })
+    void gone.edit({ definition: bins.find('note'), compute, strict: false, at: 5 })
+    gone.lastOffer(LIMITS)
+    await beside.reload()
+    expect(read(beside, 'note')).toBe('mine')
+    expect(page.texts?.length).toBe(0)
+  })
+
+  it('begins no transaction where there is nothing to write down', async () => {
+    let changes = 0
+    const rows = memoryRows()
+    const replica = await open({
+      ...rows,
+      change(prefix, step) {
+        changes += 1
+        return rows.change(prefix, step)
+      },
+    })
+    expect(replica.lastOffer(LIMITS)).toBeUndefined()
+    await replica.flush()
+    expect(changes).toBe(0)
   })
 })

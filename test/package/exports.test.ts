@@ -37,11 +37,22 @@ describe('the entries of the package', () => {
           "openBins",
         ],
         "breadbin/server": [
+          "migrate",
+          "movingStore",
           "serveBins",
           "toNodeHandler",
         ],
         "breadbin/stores/file": [
           "fileStore",
+        ],
+        "breadbin/stores/layered": [
+          "layeredStore",
+        ],
+        "breadbin/stores/lmdb": [
+          "lmdbStore",
+        ],
+        "breadbin/stores/memcached": [
+          "memcachedStore",
         ],
         "breadbin/stores/memory": [
           "memoryStore",
@@ -52,11 +63,16 @@ describe('the entries of the package', () => {
         "breadbin/stores/postgres": [
           "postgresStore",
         ],
+        "breadbin/stores/redis": [
+          "redisStore",
+        ],
         "breadbin/stores/sqlite": [
           "sqliteStore",
         ],
         "breadbin/testing": [
+          "SimulationError",
           "faultyStore",
+          "simulate",
           "storeSuite",
         ],
       }

@@ -33,7 +33,7 @@ describe('lmdbStore of a directory', () => {
 
   it('finds what an earlier store has written', async () => {
     const directory = folders.make()
-    const first = lmdbStore(directory, { sync: 'full' })
+    const first = lmdbStore(directory)
     await first.write('key', entry, 0, NOW)
     await first.close?.()
     const second = lmdbStore(directory)
@@ -51,16 +51,11 @@ describe('lmdbStore of a directory', () => {
     await one.close?.()
     await other.close?.()
   })
-
-  it('refuses a sync that there is not', () => {
-    // What a caller without types may pass.
-    expect(() => lmdbStore(folders.make(), { sync: 'some' as 'full' })).toThrow(TypeError)
-  })
 })
 
 describe('lmdbStore of an environment that was handed in', () => {
   it('leaves it open', async () => {
-    const environment = open({ path: folders.make() })
+    const environment = open({ path: folders.make(), overlappingSync: false })
     const store = lmdbStore(environment)
     await store.write('key', entry, 0, NOW)
     await store.close?.()
@@ -70,7 +65,7 @@ describe('lmdbStore of an environment that was handed in', () => {
   })
 
   it('keeps names apart, and writes what others can read', async () => {
-    const environment = open({ path: folders.make() })
+    const environment = open({ path: folders.make(), overlappingSync: false })
     const [one, other] = [lmdbStore(environment), lmdbStore(environment, { name: 'other' })]
     await one.write('key', entry, 0, NOW)
     expect(await other.read('key', { now: NOW })).toBeUndefined()

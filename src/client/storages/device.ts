@@ -1,4 +1,4 @@
-import { promisifyRequest, type UseStore } from 'idb-keyval'
+import { promisifyRequest } from 'idb-keyval'
 import type { Rows } from './rows.ts'
 
 /** Options of {@link deviceRows}. */
@@ -37,18 +37,34 @@ export function deviceRows({ name, deadlineMs }: DeviceRowsOptions): Rows {
     return opening
   }
 
-  /** The store function of idb-keyval: a transaction on the table. */
-  const onTable: UseStore = async (mode, callback) =>
-    callback((await open()).transaction(TABLE, mode).objectStore(TABLE))
+  /** Works in a transaction on the table, or not at all: what comes too late must not be kept behind the caller's back. */
+  function onTable<Result>(
+    mode: IDBTransactionMode,
+    work: (table: IDBObjectStore) => Promise<Result>,
+  ): Promise<Result> {
+    let isLate = false
+    let transaction: IDBTransaction | undefined
+    const begin = async () => {
+      const database = await open()
+      if (isLate) throw new Error('IndexedDB has opened too late.')
+      transaction = database.transaction(TABLE, mode)
+      return work(transaction.objectStore(TABLE))
+    }
+    const cancel = () => {
+      isLate = true
+      transaction?.abort()
+    }
+    return withDeadline(begin(), { ms: deadlineMs, cancel })
+  }
 
   /** Tries again once with a new connection: the old one may have been closed under us. */
   async function attempt<Result>(work: () => Promise<Result>): Promise<Result> {
     try {
-      return await withDeadline(work(), deadlineMs)
+      return await work()
     } catch (error) {
       if (!isClosed(error)) throw error
       opening = undefined
-      return withDeadline(work(), deadlineMs)
+      return work()
     }
   }
 
@@ -120,9 +136,21 @@ function isClosed(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'InvalidStateError'
 }
 
-function withDeadline<Result>(work: Promise<Result>, ms: number): Promise<Result> {
+function withDeadline<Result>(
+  work: Promise<Result>,
+  { ms, cancel }: { ms: number; cancel: () => void },
+): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`IndexedDB did not answer within ${ms} ms.`)), ms)
+    const fail = () => reject(new Error(`IndexedDB did not answer within ${ms} ms.`))
+    let timer = setTimeout(() => {
+      try {
+        cancel()
+        fail()
+      } catch {
+        // It is being committed, which nothing can stop: it gets as much time once more.
+        timer = setTimeout(fail, ms)
+      }
+    }, ms)
     work.then(resolve, reject).finally(() => clearTimeout(timer))
   })
 }

@@ -62,22 +62,25 @@ export async function migrate(from: Store, to: Store, options: MigrateOptions = 
       }
   let seen = 0
   let tally = openTally()
-  for await (const { entries, next } of pagesOf(from, clock, pageSize, cursor)) {
-    const now = clock()
-    const copies = await Promise.all(entries.map(([key, entry]) => bring(key, entry, now)))
-    for (const [index, [key, entry]] of entries.entries()) tally.add(key, entry, copies[index])
+  for await (const { entries, now, next } of pagesOf(from, clock, pageSize, cursor)) {
+    await Promise.all(
+      entries.map(async ([key, entry]) => tally.add(key, entry, await bring(key, entry, now))),
+    )
     seen += entries.length
     onProgress?.({ seen, ...(next !== undefined && { cursor: next }) })
   }
-  if (!move) tally = openTally()
   let late = 0
-  for await (const { entries } of pagesOf(from, clock, pageSize)) {
-    for (const [key, entry] of entries) {
-      const now = clock()
-      const found = move ? undefined : await to.read(key, { now, fresh: true })
-      if (!found || found.version < entry.version) late += 1
-      tally.add(key, entry, await bring(key, entry, now))
-    }
+  // What has moved was compared as it moved.
+  if (!move) tally = openTally()
+  for await (const { entries, now } of pagesOf(from, clock, pageSize)) {
+    await Promise.all(
+      entries.map(async ([key, entry]) => {
+        const found = move ? undefined : await to.read(key, { now, fresh: true })
+        const isLate = !found || found.version < entry.version
+        if (isLate) late += 1
+        tally.add(key, entry, isLate ? await bring(key, entry, now) : found)
+      }),
+    )
   }
   return { ...tally.sum(), late }
 }
@@ -110,7 +113,7 @@ async function* pagesOf(store: Store, clock: () => number, pageSize: number, fro
     const now = clock()
     const entries = page?.entries.filter(([, entry]) => entry.expires > now && !isMoved(entry)) ?? []
     cursor = page?.cursor
-    yield { entries, next: cursor }
+    yield { entries, now, next: cursor }
   } while (cursor !== undefined)
 }
 

@@ -53,7 +53,7 @@ export function openConnections<Client>(options: ConnectionsOptions<Client>): Us
       const timer = setTimeout(() => {
         isLate = true
         // It may hang for good: the pool is better off with a new one.
-        
+        connection?.destroy()
         reject(timedOut(timeoutMs))
       }, timeoutMs)
 

@@ -4,7 +4,7 @@ import { type Definitions, defineBins } from '../../core/definition.ts'
 export type ProgramVersion = 1 | 2
 
 /** Names of the bins. */
-export const BIN_NAMES = ['list', 'count', 'log', 'note', 'form', 'seat', 'offer', 'plan'] as const
+export const BIN_NAMES = ['list', 'count', 'log', 'trail', 'note', 'form', 'seat', 'offer', 'plan'] as const
 
 /** Name of a bin. */
 export type SimulatedBin = (typeof BIN_NAMES)[number]
@@ -35,17 +35,29 @@ export function toList(version: ProgramVersion, ids: readonly string[]): unknown
 /** Ids of the edits in a bin's data. */
 export function idsIn(bin: string, data: unknown): readonly string[] {
   if (bin === 'count') return []
-  if (bin === 'list' || bin === 'log') return listOf(data)
+  if (isList(bin)) return listOf(data)
   return isObject(data) ? Object.values(data).map(String) : []
 }
 
+/** Whether a bin holds all ids. */
+export function isList(bin: string): boolean {
+  return bin === 'list' || isChain(bin)
+}
+
+/** Whether a bin holds all ids, each edit made on those before it. */
+export function isChain(bin: string): boolean {
+  return bin === 'log' || bin === 'trail'
+}
+
 function define(version: ProgramVersion): Definitions {
-  const single = { schema: schemaOf(isObject), browser: 'write' as const }
+  // Longer than anybody sleeps.
+  const ours = { browser: 'write', maxAge: '365d' } as const
+  const single = { ...ours, schema: schemaOf(isObject) }
   return defineBins({
     // Unique ids, of which none may be lost or come twice.
     list: {
       schema: schemaOf(version === 1 ? isTexts : (data) => isObject(data) && isTexts(data.ids)),
-      browser: 'write',
+      ...ours,
       version,
       migrate: (data) => ({ ids: data }),
       merge: (base, mine, theirs) => {
@@ -56,17 +68,19 @@ function define(version: ProgramVersion): Definitions {
     count: {
       schema: schemaOf((data) => typeof data === 'number'),
       default: 0,
-      browser: 'write',
+      ...ours,
       merge: (base, mine, theirs) => Number(theirs ?? 0) + Number(mine ?? 0) - Number(base ?? 0),
     },
     // Each edit is made on all those before it, or refused.
     log: {
       schema: schemaOf(isTexts),
-      browser: 'write',
+      ...ours,
       merge: () => {
         throw new Error('Nobody can merge two logs.')
       },
     },
+    // The same by `update` alone, which nobody may overwrite.
+    trail: { ...ours, schema: schemaOf(isTexts) },
     note: single,
     form: { ...single, merge: 'fields' },
     seat: { ...single, merge: 'server' },

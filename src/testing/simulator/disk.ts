@@ -21,13 +21,15 @@ export interface DiskOptions {
   readonly fate: Fate
   /** Told after each transaction. */
   readonly onCommit: (rows: ReadonlyMap<string, unknown>) => void
+  /** Told of each failure. */
+  readonly onFailure: () => void
 }
 
 /** After how many ms a call that hangs is given up: what `deviceRows` waits. */
 const DEADLINE_MS = 5_000
 
 /** Opens the disk of a browser. */
-export function openDisk({ timeline, fate, onCommit }: DiskOptions): Disk {
+export function openDisk({ timeline, fate, onCommit, onFailure }: DiskOptions): Disk {
   let rows: ReadonlyMap<string, unknown> = new Map()
   let past: Array<{ readonly at: number; readonly before: ReadonlyMap<string, unknown> }> = []
   /** Transactions come in the order in which they were asked for. */
@@ -57,12 +59,16 @@ export function openDisk({ timeline, fate, onCommit }: DiskOptions): Disk {
       calls += 1
       const what = `${tab}, storage call ${calls}`
       if (fate.befalls('hanging storage', what)) {
+        onFailure()
         await life.wait(DEADLINE_MS)
         throw new Error('The simulated database did not answer in time.')
       }
       lastTurn = Math.max(lastTurn, timeline.now + dice.between(0.1, 3))
       await life.wait(lastTurn - timeline.now)
-      if (fate.befalls(fault, what)) throw new Error(`The simulated database had a ${fault}.`)
+      if (fate.befalls(fault, what)) {
+        onFailure()
+        throw new Error(`The simulated database had a ${fault}.`)
+      }
       const result = work()
       await life.wait(dice.between(0.1, 3))
       return result

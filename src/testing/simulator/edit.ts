@@ -1,5 +1,5 @@
 import type { Bins } from '../../core/bins.ts'
-import { FIELDS, listOf, type ProgramVersion, type SimulatedBin, toList } from './bins.ts'
+import { FIELDS, isChain, listOf, type ProgramVersion, type SimulatedBin, toList } from './bins.ts'
 import type { Dice } from './dice.ts'
 import type { SimulatedEdit } from './ledger.ts'
 import type { World } from './world.ts'
@@ -75,7 +75,7 @@ export function makeEdit(
     const add = (data: unknown) => Number(data ?? 0) + 1
     return isUpdate ? update(enter(), add) : set(enter(), add(present))
   }
-  if (bin === 'log') {
+  if (isChain(bin)) {
     const edit = enter()
     return update(edit, (data) => [...listOf(data), edit.id])
   }

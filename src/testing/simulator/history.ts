@@ -1,6 +1,7 @@
 import type { BinsRecord, Row } from '../../core/record.ts'
 import { parseRecord } from '../../core/record-text.ts'
-import { idsIn } from './bins.ts'
+import { visitorTag } from '../../server/token.ts'
+import { idsIn, isChain, isList } from './bins.ts'
 import type { World } from './world.ts'
 
 /** What a store has held, and whether each write kept the rules. */
@@ -39,10 +40,10 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
     else trace.say('store', () => `holds no ${bin}`)
     for (const id of ids) noteId(`${key} ${bin}`, id, bin, old, former)
     for (const id of old) if (!ids.includes(id)) replaced.add(`${key} ${bin} ${id}`)
-    if (new Set(ids).size < ids.length) violate('no edit twice', `${bin} became ${JSON.stringify(is)}`)
+    if (new Set(ids).size < ids.length) violateTwice(`${bin} became ${JSON.stringify(is)}`)
     if (bin === 'list') checkList(old, ids)
-    if (bin === 'log' && old.some((id, index) => ids[index] !== id) && row.text !== undefined) {
-      violate('nothing unseen is overwritten', `log ${JSON.stringify(was)} became ${JSON.stringify(is)}`)
+    if (isChain(bin) && old.some((id, index) => ids[index] !== id) && row.text !== undefined) {
+      violate('nothing unseen is overwritten', `${bin} ${JSON.stringify(was)} became ${JSON.stringify(is)}`)
     }
     if (bin === 'count' && Number(is ?? 0) < Number(was ?? 0)) {
       violate('accepted edits stay', `count fell from ${was} to ${is}`)
@@ -60,12 +61,16 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
   ): void {
     applied.add(id)
     if (replaced.has(`${place} ${id}`)) {
-      violate('nothing comes back', `${bin} holds ${id} again, which was replaced or deleted`)
+      if (!world.hasBrokenStorage) violate('nothing comes back', `${bin} holds ${id} again`)
     }
-    const isWhole = bin !== 'list' && bin !== 'log' && bin !== 'form'
+    const isWhole = !isList(bin) && bin !== 'form'
     if (isWhole && old.includes(id) && former?.text !== undefined) {
-      violate('no edit twice', `${id} of ${bin} was applied once more`)
+      violateTwice(`${id} of ${bin} was applied once more`)
     }
+  }
+
+  function violateTwice(what: string): void {
+    if (!world.hasBrokenStorage) violate('no edit twice', what)
   }
 
   function checkList(old: readonly string[], ids: readonly string[]): void {
@@ -104,6 +109,10 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
         if (before?.erased === undefined) onErased(key)
         if (after.bins.size > 0) violate('what was cleared stays empty', 'a cleared record holds bins')
       }
+      const isCleared = world.cleared.has(tagOf(key)) && !world.hasFailedOver
+      if (isCleared && [...after.bins.values()].some(({ text: held }) => held !== undefined)) {
+        violate('what was cleared stays empty', 'a cleared visitor has data again')
+      }
       const revs = [...after.bins.values()].map(({ rev }) => rev)
       if (new Set(revs).size < revs.length || Math.max(0, ...revs) > after.seq) {
         violate('revs are unique', `the record has revs ${revs.join(', ')} and seq ${after.seq}`)
@@ -117,6 +126,11 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
       }
     },
   }
+}
+
+/** Tag of the visitor whose record has a key. */
+export function tagOf(key: string): string {
+  return visitorTag({ id: key.slice('v:'.length), secret: '' })
 }
 
 function dataIn(row: Row | undefined): unknown {

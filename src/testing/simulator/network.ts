@@ -53,6 +53,7 @@ export function openConnection(world: World, jar: CookieJar, onCookies: (tab: st
     const dice = fate.dice(what)
     const [, action = ''] = /^\/bins\/(\w+)/.exec(path) ?? ['', path]
     const cookie = jar.header()
+    const owner = jar.get('bb.o')
     /** How long a message is on its way, in ms. */
     const trip = (late: 'late request' | 'late answer', whom = what) =>
       fate.befalls(late, whom) ? dice.between(1_000, 45_000) : dice.between(1, 60)
@@ -76,6 +77,12 @@ export function openConnection(world: World, jar: CookieJar, onCookies: (tab: st
         if (life.isOver && !init.keepalive && dice.fraction() < 0.5) return
         try {
           const arrived = await read(await respond(connection, what))
+          if (!cookie.includes('__Host-bb=') && arrived.text.includes('"state":"ok"')) {
+            world.violate(
+              'edits wait for a visitor whose cookie came back',
+              `a request without one was applied`,
+            )
+          }
           if (isAwaited) timeline.after(trip('late answer'), () => receive(arrived))
         } catch {
           if (isAwaited) fail(trip('late answer'))
@@ -90,6 +97,7 @@ export function openConnection(world: World, jar: CookieJar, onCookies: (tab: st
         if (!life.isOver || init.keepalive) {
           if (jar.take(arrived.headers.getSetCookie())) onCookies(tab)
         }
+        if (action === 'clear' && arrived.status === 200 && owner !== undefined) world.cleared.add(owner)
         trace.say(tab, () => `hears ${arrived.status} ${action} ${resultsIn(arrived.text)}`.trim())
         const text = isCut ? arrived.text.slice(0, arrived.text.length / 2) : arrived.text
         const { status, headers } = arrived

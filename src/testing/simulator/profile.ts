@@ -41,6 +41,8 @@ export interface Profile {
   readonly former: ReadonlySet<string>
   /** Since when its visitor is the present one, in virtual time. */
   readonly ownerSince: number
+  /** Bins and numbers of the edits that were ever written down as sent. */
+  readonly written: ReadonlySet<string>
   /** Takes notice of its cookies. */
   noteOwner(): void
   /** Takes notice of an answer about a visitor. */
@@ -61,6 +63,7 @@ export function openProfile(name: string, world: World): Profile {
   let opened = 0
   let writes = 0
   const former = new Set<string>()
+  const written = new Set<string>()
   let owner = ''
   let ownerSince = 0
   const answered = new Set<string>()
@@ -80,7 +83,14 @@ export function openProfile(name: string, world: World): Profile {
       return tabs.filter(({ life }) => !life.isOver)
     },
     jar,
-    disk: openDisk({ timeline, fate, onCommit: (rows) => checkRows(rows, name, world) }),
+    disk: openDisk({
+      timeline,
+      fate,
+      onCommit: (rows) => checkRows(rows, { name, written }, world),
+      onFailure() {
+        world.hasBrokenStorage = true
+      },
+    }),
     texts: fate.befalls('no texts', name)
       ? undefined
       : openTexts(
@@ -106,6 +116,7 @@ export function openProfile(name: string, world: World): Profile {
     },
     answered,
     former,
+    written,
     get ownerSince() {
       return ownerSince
     },
@@ -131,13 +142,19 @@ export function openProfile(name: string, world: World): Profile {
 }
 
 /** However much is edited, no row grows without bounds; and what is kept as refused was told. */
-function checkRows(rows: ReadonlyMap<string, unknown>, name: string, world: World): void {
+function checkRows(
+  rows: ReadonlyMap<string, unknown>,
+  { name, written }: { name: string; written: Set<string> },
+  world: World,
+): void {
   const { ledger, violate, trace } = world
   for (const [key, row] of rows) {
-    const { sent = [], rejected } = row as Partial<ReplicaRow>
+    const bin = key.slice(key.lastIndexOf('/') + 1)
+    const { op, sent = [], rejected } = row as Partial<ReplicaRow>
+    for (const { n } of op?.offered ? [...sent, op] : sent) written.add(`${bin} ${n}`)
     if (sent.length > 32) violate('rows are bounded', `${key} remembers ${sent.length} edits that were sent`)
     if (!rejected?.kept) continue
-    for (const id of idsIn(key.slice(key.lastIndexOf('/') + 1), JSON.parse(rejected.kept.text).json)) {
+    for (const id of idsIn(bin, JSON.parse(rejected.kept.text).json)) {
       const edit = ledger.find(id)
       if (!edit || edit.told) continue
       edit.told = 'rejected'

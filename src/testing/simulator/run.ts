@@ -1,6 +1,6 @@
 import type { Store } from '../../server/store.ts'
-import { visitorTag } from '../../server/token.ts'
 import { type FateOptions, openFate } from './fate.ts'
+import { tagOf } from './history.ts'
 import { openLedger } from './ledger.ts'
 import { openProfile } from './profile.ts'
 import { settleAndCheck } from './rest.ts'
@@ -62,10 +62,13 @@ export async function run(seed: number, { store, isTraced = false, ...what }: Ru
       trace.say('VIOLATED', () => `${rule}: ${what}`)
     },
     clockError: 5_000,
+    cleared: new Set(),
+    hasFailedOver: false,
+    hasBrokenStorage: false,
   }
   const isOver = () => violation !== undefined || timeline.count > MAX_EVENTS
   const vault = await openVault(world, store, (key) => {
-    const tag = visitorTag({ id: key.slice(2), secret: '' })
+    const tag = tagOf(key)
     const now = timeline.now
     const owners = profiles.filter(({ jar }) => jar.get('bb.o') === tag).map(({ name }) => name)
     world.ledger.excuse('cleared', ({ at, tags, profile }) => {

@@ -126,7 +126,10 @@ function openPage(
       if (path.includes('/events') && !profile.hasLiveEvents) {
         return Promise.reject(new TypeError('Failed to fetch'))
       }
-      if (path.endsWith('/sync')) onOwner(tagIn(String(init.body)))
+      if (path.endsWith('/sync')) {
+        onOwner(tagIn(String(init.body)))
+        checkWritten(String(init.body), profile, world)
+      }
       return profile.connection.send({ tab: name, life, path, init, answer: site.fetch, onAnswer })
     },
     EventSource: undefined,
@@ -141,6 +144,19 @@ function openPage(
     },
     openChannel: (listener) => channel?.open(name, life, listener) ?? { post() {}, close() {} },
     lock: locks?.open(life) ?? ((_, work) => work()),
+  }
+}
+
+/** What is sent is written down as sent: in the rows, or, by a page that goes away, in the small texts. */
+function checkWritten(body: string, { written, texts }: Profile, world: World): void {
+  if (world.hasBrokenStorage) return
+  const { parts } = JSON.parse(body) as { parts: Array<{ ops: Array<{ n: number; bin: string }> }> }
+  for (const { n, bin } of parts.flatMap(({ ops }) => ops)) {
+    const isInRows = written.has(`${bin} ${n}`)
+    const isInTexts = Object.values(texts?.storage ?? {}).some((text) => String(text).includes(`"n":${n},`))
+    if (!isInRows && !isInTexts) {
+      world.violate('what is sent is written down before', `edit #${n} of ${bin} was not`)
+    }
   }
 }
 

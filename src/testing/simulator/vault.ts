@@ -95,6 +95,7 @@ export async function openVault(
     },
 
     async failOver(lostWrites) {
+      world.hasFailedOver = true
       const former = present
       const next = await openLine()
       const kept = former.writes.slice(0, Math.max(0, former.writes.length - lostWrites))

@@ -17,4 +17,10 @@ export interface World {
   violate(rule: string, what: string): void
   /** How wrong clocks can be, in ms, where the order of edits is judged. */
   clockError: number
+  /** Tags of visitors that were cleared, once somebody was told so. */
+  readonly cleared: Set<string>
+  /** Whether the store has ever lost writes. */
+  hasFailedOver: boolean
+  /** Whether the storage of a device has failed: what was on its way then may be made twice. */
+  hasBrokenStorage: boolean
 }

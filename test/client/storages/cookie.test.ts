@@ -122,6 +122,27 @@ describe('cookie bins in a page', () => {
     }
   })
 
+  it('are edited when this page sees what all of the browser sees', async () => {
+    const { clock, plainOf } = setUp()
+    const others = plainOf('2')
+    let looks = 0
+    // Firefox's processes have copies of the cookies, which follow a little later.
+    vi.stubGlobal('cookieStore', { get: async () => ({ value: others }) })
+    vi.stubGlobal('document', {
+      get cookie() {
+        looks += 1
+        return looks < 3 ? `bb-count=${plainOf('1')}` : `bb-count=${others}`
+      },
+    })
+    try {
+      const cookies = openPageCookies(bins, { clock, onEvent: undefined })
+      await cookies.agree?.(bins.find('count'))
+      expect(cookies.find(bins.find('count'))?.text).toBe('2')
+    } finally {
+      vi.unstubAllGlobals()
+    }
+  })
+
   it('leave foreign cookies alone, and do not count their bytes', async () => {
     const { open, profile, write } = setUp()
     write(`session=${'x'.repeat(5_000)}`)

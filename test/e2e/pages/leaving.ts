@@ -14,6 +14,7 @@ window.tab.catch((error) => fetch(`/say?error=${encodeURIComponent(String(error)
 async function openTab(): Promise<Pick<Tab, 'state'>> {
   const state = await openBins(tabBins)
   if (round === rounds) {
+    Object.assign(window, { isAtRest: true })
     await fetch('/say?arrived')
     return { state }
   }

@@ -35,7 +35,10 @@ window.tab.catch((error) => fetch(`/say?error=${encodeURIComponent(String(error)
 
 async function openTab(): Promise<Pick<Tab, 'state'>> {
   const state = await openBins(tabBins)
-  if ((await editAll(state)) === 'done') await fetch(`/say?done-${own}`)
+  if ((await editAll(state)) === 'done') {
+    Object.assign(window, { isAtRest: true })
+    await fetch(`/say?done-${own}`)
+  }
   return { state }
 }
 

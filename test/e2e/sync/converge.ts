@@ -3,7 +3,7 @@ import { runIn } from '../../support/browser.ts'
 import type { Tally } from '../pages/restless.ts'
 import type { Tab } from '../pages/tab.ts'
 import { isLong, PATIENCE } from './patience.ts'
-import { ON_SERVER, type Stage, settle, shown } from './stage.ts'
+import { isAtRest, ON_SERVER, type Stage, settle, shown } from './stage.ts'
 
 /** In a page. */
 declare const tab: Promise<Tab>
@@ -21,6 +21,7 @@ export function convergeCases(stage: Stage): void {
         [1, 2].map((tab) => stage.openPage(`/restless?tab=${tab}&edits=${edits}&seed=${2 * seed + tab}`)),
       )
       await done
+      await Promise.all(pages.map(isAtRest))
       for (const page of [...pages, ...pages]) await settle(page)
       // Firefox's processes may disagree for good about a cookie that two of them have written at the same moment.
       for (const page of pages.slice(1)) await runIn(page, async () => (await tab).state.set('theme', 'last'))

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { runIn } from '../../support/browser.ts'
 import type { Tab } from '../pages/tab.ts'
 import { isLong, PATIENCE } from './patience.ts'
-import { type Stage, settle } from './stage.ts'
+import { isAtRest, type Stage, settle } from './stage.ts'
 
 /** In a page. */
 declare const tab: Promise<Tab>
@@ -81,7 +81,8 @@ export function leaveCases(stage: Stage): void {
       })
       await page.close()
     }
-    await expect.poll(() => countIn(other), PATIENCE).toBe(rounds)
+    await runIn(other, async () => void (await (await tab).state.refresh()))
+    expect(await countIn(other)).toBe(rounds)
     await settle(other)
     expect(await stage.onServer()).toMatchObject({ count: rounds })
   })
@@ -92,6 +93,7 @@ async function goRounds(stage: Stage, rounds: number): Promise<Page> {
   const arrived = stage.says('arrived')
   const page = await stage.openPage(`/leaving?rounds=${rounds}`)
   await arrived
+  await isAtRest(page)
   return page
 }
 

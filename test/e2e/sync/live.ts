@@ -14,7 +14,7 @@ declare const tab: Promise<Tab>
 /** Windows that follow each other and the server, without a reload. */
 export function liveCases(stage: Stage): void {
   it('show what the other one has edited: in a cookie, on the device, on the server', async () => {
-    const [one, two] = [await stage.openWindow(), await stage.openWindow()]
+    const [one, two] = await openBoth(stage)
     for (const [from, to] of [
       [one, two],
       [two, one],

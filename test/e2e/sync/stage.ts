@@ -176,6 +176,11 @@ export function shown(page: Page, names: readonly string[] = NAMES): Promise<Hel
   )
 }
 
+/** Resolves when a page that went its way has come to its end: the driver may hear of it later than the site. */
+export async function isAtRest(page: Page): Promise<void> {
+  await page.waitForFunction(() => 'isAtRest' in window)
+}
+
 /** Lets a page exchange with the server until every edit has been answered for. */
 export function settle(page: Page): Promise<void> {
   return runIn(page, async () => {

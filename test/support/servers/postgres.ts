@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { findPort, makeFolder, type Started, startProgram, unprivileged } from './program.ts'
 
 /** A PostgreSQL of these tests: an empty database on a port of its own, in a temporary folder. */
@@ -38,15 +39,27 @@ export async function startPostgres(program: string): Promise<Postgres> {
   if (status !== 0) throw new Error(`initdb failed:\n${stderr}`)
   // `fsync` off: no data of a test is to outlive the machine, and `kill -9` leaves the operating system's caches alone.
   const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off']
-  const start = async () => {
-    const args = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])]
-    const started = await startProgram(program, args, { port, folder: folder.path, account })
-    // It listens before it has recovered.
-    while (spawnSync(beside('pg_isready'), ['-h', '127.0.0.1', '-p', `${port}`]).status !== 0) {
-      await new Promise((resolve) => setTimeout(resolve, 10))
+  const args = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])]
+
+  /** Starts it as soon as processes that were killed have let go of its memory. */
+  async function launch(attempts = 200): Promise<Started> {
+    try {
+      return await startProgram(program, args, { port, folder: folder.path, account })
+    } catch (error) {
+      if (attempts === 0 || !String(error).includes('is still in use')) throw error
+      await setTimeout(20)
+      return launch(attempts - 1)
     }
+  }
+
+  async function start(): Promise<Started> {
+    const started = await launch()
+    // It listens before it has recovered.
+    while (spawnSync(beside('pg_isready'), ['-h', '127.0.0.1', '-p', `${port}`]).status !== 0)
+      await setTimeout(10)
     return started
   }
+
   let running: Started = await start()
 
   function signal(name: NodeJS.Signals): void {

@@ -74,7 +74,7 @@ export const DEVICE_STEPS: readonly Step[] = [
     name: 'sleep',
     weight: 1,
     async take({ world, profiles }, dice) {
-      const ms = dice.pick([10 * MINUTE, 2 * HOUR, DAY, 8 * DAY])
+      const ms = dice.pick([10 * MINUTE, 2 * HOUR, DAY, 8 * DAY, 100 * DAY])
       world.trace.say('all', () => `sleep for ${ms / HOUR} h`)
       const awake = profiles.flatMap(({ tabs }) => tabs.filter(({ life }) => !life.isFrozen))
       for (const tab of awake) tab.life.freeze()
