@@ -191,7 +191,8 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
       if (clearance.isPending) return
       const offered = replica.lastOffer({ maxOps: MAX_OPS, maxBytes: LAST_OPS_BYTES })
       // Without a visitor nothing would be applied; and another one has to be followed first.
-      if (offered && offered.tag !== '' && offered.tag === visitorTag()) endpoint.leave('sync', toRequest(offered))
+      if (offered && offered.tag !== '' && offered.tag === visitorTag())
+        endpoint.leave('sync', toRequest(offered))
     },
   }
 }

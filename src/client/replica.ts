@@ -314,7 +314,8 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
       })
       // A page that is left with a transaction loses its place in the back/forward cache to others that wait for it.
       if (sent.length + drafts.size > 0) {
-        if (!lastWords.write({ tag, client, page: pageId, sent, drafts: [...drafts.values()] })) return undefined
+        if (!lastWords.write({ tag, client, page: pageId, sent, drafts: [...drafts.values()] }))
+          return undefined
         // The page may live on: then they are written down as always.
         queue
           .change((present) => {

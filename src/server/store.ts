@@ -56,7 +56,11 @@ export interface Store {
   sweep(now: number, limit: number): Promise<number>
   /** Versions of those keys that are there and live, in one round trip. Optional power. */
   versions?(keys: readonly string[], now: number): Promise<Map<string, number>>
-  /** Lists entries page by page, in no particular order, expired ones included. Optional power. */
+  /**
+   * Lists entries page by page, in no particular order, expired ones included. Optional power.
+   *
+   * @param limit How many entries make a page; systems that look through buckets may answer some more.
+   */
   scan?(cursor: string | undefined, limit: number): Promise<ScanPage>
   /** Ends what the store opened itself; a client that was handed in stays open. Later calls reject with `CLOSED`. */
   close?(): Promise<void>

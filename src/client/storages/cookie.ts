@@ -168,7 +168,8 @@ export function openPageCookies(
 /** What a cookie is in all of the browser; where nobody can tell, what it is here. */
 async function lookUp(name: string): Promise<string | undefined> {
   try {
-    const store = (globalThis as { cookieStore?: { get(name: string): Promise<{ value: string } | null> } }).cookieStore
+    const store = (globalThis as { cookieStore?: { get(name: string): Promise<{ value: string } | null> } })
+      .cookieStore
     return store ? (await store.get(name))?.value : api.get(name)
   } catch {
     // As in `readCookies`.

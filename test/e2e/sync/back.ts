@@ -121,7 +121,9 @@ async function goBack(page: Page): Promise<{ isKept: boolean; reasons: unknown }
     }
     restored.length = 0
     const [navigation] = performance.getEntriesByType('navigation')
-    const { notRestoredReasons: why = null } = navigation as { notRestoredReasons?: { toJSON(): unknown } | null }
+    const { notRestoredReasons: why = null } = navigation as {
+      notRestoredReasons?: { toJSON(): unknown } | null
+    }
     return { isKept, reasons: why && JSON.stringify(why) }
   })
 }

@@ -13,42 +13,52 @@ const APIS = ['BroadcastChannel', 'locks', 'cookieStore', 'EventSource', 'localS
 
 /** Pages of browsers that lack something. */
 export function missingCases(stage: Stage): void {
-  it.each([...APIS.map((api) => [api]), APIS])('without %s, windows and server come to hold the same', async (...missing) => {
-    const open = () => stage.openWindow('/', { prepare: (page) => takeAway(page, missing) })
-    const [one, two] = [await open(), await open()]
-    expect(await runIn(one, hasAny, missing)).toBe(false)
-    // The visitor is made by one of them.
-    await edit(one, 1)
-    await settle(one)
-    for (let round = 0; round < 3; round += 1) {
-      await Promise.all([edit(one, 1), edit(two, 10)])
-      await writeInRequest(stage, { added: 100 })
-    }
-    await Promise.all([settle(one), settle(two)])
-    await Promise.all([settle(one), settle(two)])
+  it.each([...APIS.map((api) => [api]), APIS])(
+    'without %s, windows and server come to hold the same',
+    async (...missing) => {
+      const open = () => stage.openWindow('/', { prepare: (page) => takeAway(page, missing) })
+      const [one, two] = [await open(), await open()]
+      expect(await runIn(one, hasAny, missing)).toBe(false)
+      // The visitor is made by one of them.
+      await edit(one, 1)
+      await settle(one)
+      for (let round = 0; round < 3; round += 1) {
+        await Promise.all([edit(one, 1), edit(two, 10)])
+        await writeInRequest(stage, { added: 100 })
+      }
+      await Promise.all([settle(one), settle(two)])
+      await Promise.all([settle(one), settle(two)])
 
-    const found = await stage.onServer()
-    expect(found).toMatchObject({ count: 334, note: expect.any(String) })
-    const isShared = !missing.includes('indexedDB')
-    for (const page of [one, two]) {
-      // Where nothing tells them, cookies and rows are read again when the page is shown again.
-      await runIn(page, async () => (await tab).state.refresh())
-      expect(await shown(page, ON_SERVER)).toEqual(found)
-      if (isShared) expect(await shown(page, ['steps'])).toEqual({ steps: 34 })
-    }
-    if (isShared) expect(await shown(one, ['draft'])).toEqual(await shown(two, ['draft']))
+      const found = await stage.onServer()
+      expect(found).toMatchObject({ count: 334, note: expect.any(String) })
+      const isShared = !missing.includes('indexedDB')
+      for (const page of [one, two]) {
+        // Where nothing tells them, cookies and rows are read again when the page is shown again.
+        await runIn(page, async () => (await tab).state.refresh())
+        expect(await shown(page, ON_SERVER)).toEqual(found)
+        if (isShared) expect(await shown(page, ['steps'])).toEqual({ steps: 34 })
+      }
+      if (isShared) expect(await shown(one, ['draft'])).toEqual(await shown(two, ['draft']))
 
-    // In turns: Firefox's processes may disagree for good about a cookie that two of them write at the same moment.
-    for (const [from, to] of [[one, two], [two, one]] as const) {
-      const text = from === one ? 'of the one' : 'of the other'
-      await runIn(from, async (theme) => (await tab).state.set('theme', theme), text)
-      await expect.poll(() => shown(to, ['theme']), PATIENCE).toEqual({ theme: text })
-      expect(await stage.onServer()).toMatchObject({ theme: text })
-    }
-  }, PATIENCE.test)
+      // In turns: Firefox's processes may disagree for good about a cookie that two of them write at the same moment.
+      for (const [from, to] of [
+        [one, two],
+        [two, one],
+      ] as const) {
+        const text = from === one ? 'of the one' : 'of the other'
+        await runIn(from, async (theme) => (await tab).state.set('theme', theme), text)
+        await expect.poll(() => shown(to, ['theme']), PATIENCE).toEqual({ theme: text })
+        expect(await stage.onServer()).toMatchObject({ theme: text })
+      }
+    },
+    PATIENCE.test,
+  )
 
   it('without all of them, a window learns what the server has written when it is shown again, or after a while', async () => {
-    const page = await stage.openWindow('/?held', { prepare: (opened) => takeAway(opened, APIS), type: 'tab' })
+    const page = await stage.openWindow('/?held', {
+      prepare: (opened) => takeAway(opened, APIS),
+      type: 'tab',
+    })
     await edit(page, 1)
     await settle(page)
     // Another tab hides it.

@@ -117,7 +117,10 @@ export function openStage(name: BrowserName, executable: string): Stage {
     return new Request(site.origin, { headers: { cookie } })
   }
 
-  async function openPage(path: string, { type = 'window', profile: of = profile, prepare }: WindowOptions = {}): Promise<Page> {
+  async function openPage(
+    path: string,
+    { type = 'window', profile: of = profile, prepare }: WindowOptions = {},
+  ): Promise<Page> {
     const page = await of.newPage({ type })
     await prepare?.(page)
     await page.goto(site.origin + path)
@@ -158,7 +161,7 @@ export function openStage(name: BrowserName, executable: string): Stage {
     },
     async onServer() {
       const state = await server.open(await request())
-      return Object.fromEntries(ON_SERVER.map((bin) => [bin, state.get(bin) ?? null]))
+      return Object.fromEntries(ON_SERVER.map((bin) => [bin, state.get(bin as 'note') ?? null]))
     },
     request,
   }

@@ -34,9 +34,12 @@ export function stoppedCases(stage: Stage): void {
         })
         await add(stopped, 1_000)
         for (const page of [stopped, one, two]) await sync(page)
-        for (const page of [stopped, one, two]) await runIn(page, async () => void (await (await tab).state.refresh()))
+        for (const page of [stopped, one, two])
+          await runIn(page, async () => void (await (await tab).state.refresh()))
         for (const page of [stopped, one, two]) {
-          await expect.poll(() => shown(page, ['count', 'clicks']), PATIENCE).toEqual({ count: 1111, clicks: 1111 })
+          await expect
+            .poll(() => shown(page, ['count', 'clicks']), PATIENCE)
+            .toEqual({ count: 1111, clicks: 1111 })
         }
         expect(await stage.onServer()).toMatchObject({ count: 1111, clicks: 1111 })
       } finally {
@@ -61,7 +64,9 @@ export function stoppedCases(stage: Stage): void {
         }
         return added
       })
-      await expect.poll(() => shown(one, ['count']).then(({ count }) => Number(count)), PATIENCE).toBeGreaterThan(20)
+      await expect
+        .poll(() => shown(one, ['count']).then(({ count }) => Number(count)), PATIENCE)
+        .toBeGreaterThan(20)
       const resume = await stop(stage, stopped)
       try {
         for (let round = 0; round < 5; round += 1) await add(one, 1_000_000)
@@ -149,7 +154,10 @@ async function holdEverything(): Promise<void> {
 /** Stops the process of a page. Returns what lets it go on. */
 async function stop(stage: Stage, page: Page): Promise<() => void> {
   // It is the only page with a worker.
-  await runIn(page, () => void Reflect.set(window, 'worker', new Worker('data:text/javascript,onmessage=()=>{}')))
+  await runIn(
+    page,
+    () => void Reflect.set(window, 'worker', new Worker('data:text/javascript,onmessage=()=>{}')),
+  )
   const find = () =>
     descendantsOf(stage.browser.pid).filter((id) =>
       threadsOf(id).some((name) => name === 'DedicatedWorker' || name === 'DOM Worker'),

@@ -81,11 +81,13 @@ export function strictCases(stage: Stage): void {
     const file = readFileSync(new URL('../../../dist/breadbin.min.js', import.meta.url))
     stage.site.answer = async (request) => {
       const { pathname } = new URL(request.url)
-      const script = (body: BodyInit) => new Response(body, { headers: { 'content-type': 'text/javascript' } })
+      const script = (body: BodyInit) =>
+        new Response(body, { headers: { 'content-type': 'text/javascript' } })
       if (pathname === '/breadbin.min.js') return script(file)
       if (pathname === '/page.js') return script(SCRIPT_TAG_PAGE)
       if (pathname !== '/') return stage.answer(request)
-      const html = '<!doctype html><title>Bins</title><script src="/breadbin.min.js"></script><script src="/page.js"></script>'
+      const html =
+        '<!doctype html><title>Bins</title><script src="/breadbin.min.js"></script><script src="/page.js"></script>'
       return new Response(html, { headers: { 'content-type': 'text/html', 'content-security-policy': CSP } })
     }
     const [one, two] = [await stage.openWindow(), await stage.openWindow()]
