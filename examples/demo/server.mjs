@@ -95,9 +95,6 @@ http.listen(Number(PORT), '127.0.0.1', () => {
   console.log(`Breadbin's demo is at http://localhost:${http.address().port}/ (Ctrl+C stops it)`)
 })
 
-// What has expired is never read again; once an hour it is deleted too.
-setInterval(() => server.sweep().catch(console.error), 3_600_000).unref()
-
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
     http.close()

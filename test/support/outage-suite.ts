@@ -41,7 +41,8 @@ export function outageSuite(
   test('rejects in time while its server is down, and goes on when it is back', {
     timeout: 60_000,
   }, async () => {
-    const { server, store, close } = await open()
+    await using failing = await toDisposable(open)
+    const { server, store } = failing
     const records = recordsOf(store)
     const before = await records.change('key', count)
     await server.halt()
@@ -51,13 +52,13 @@ export function outageSuite(
     await expectRecovery(() => records.read('key'))
     const after = await records.change('key', count)
     if (survives) expect(after).toBeGreaterThan(before)
-    await close()
   })
 
   test('rejects in time while its server is paused, and goes on when it runs', {
     timeout: 60_000,
   }, async () => {
-    const { server, store, close } = await open()
+    await using failing = await toDisposable(open)
+    const { server, store } = failing
     const records = recordsOf(store)
     const before = await records.change('key', count)
     server.signal('SIGSTOP')
@@ -66,13 +67,13 @@ export function outageSuite(
     server.signal('SIGCONT')
     await expectRecovery(() => records.read('key'))
     expect(await records.change('key', count)).toBeGreaterThan(before)
-    await close()
   })
 
   test('counts no change twice, and none that it did not make, while connections are lost', {
     timeout: 120_000,
   }, async () => {
-    const { server, store, close } = await open()
+    await using failing = await toDisposable(open)
+    const { server, store } = failing
     const records = recordsOf(store)
     let [made, unknown] = [0, 0]
     const changing = Promise.all(
@@ -97,14 +98,14 @@ export function outageSuite(
     for (let caller = 0; caller < 8; caller += 1) total += (await records.change(`key ${caller}`, count)) - 1
     if (survives) expect(total).toBeGreaterThanOrEqual(made)
     expect(total).toBeLessThanOrEqual(made + unknown)
-    await close()
   })
 
   if (!survives) return
   test(`loses no acknowledged write when its server is killed ${KILLS} times`, {
     timeout: 600_000,
   }, async () => {
-    const { server, store, close } = await open()
+    await using failing = await toDisposable(open)
+    const { server, store } = failing
     const records = recordsOf(store)
     let acknowledged = await records.change('key', count)
     for (let kill = 0; kill < KILLS; kill += 1) {
@@ -124,8 +125,13 @@ export function outageSuite(
       // Just checked.
       expect((kept as BinsRecord).cookieUntil).toBeGreaterThanOrEqual(acknowledged)
     }
-    await close()
   })
+}
+
+/** Ends it also where a test fails. */
+async function toDisposable(open: () => Promise<FailingStore>): Promise<FailingStore & AsyncDisposable> {
+  const failing = await open()
+  return { ...failing, [Symbol.asyncDispose]: () => failing.close() }
 }
 
 function recordsOf(store: Store): Records {
