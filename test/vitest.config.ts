@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 import { closingLine } from './support/closing-line.ts'
 
 /** Folders of tests that need nothing but Node. */
-const NODE = ['core', 'server', 'stores', 'buses', 'testing', 'types', 'package', 'examples']
+const NODE = ['core', 'server', 'stores', 'buses', 'testing', 'simulator', 'types', 'package', 'examples']
 
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),

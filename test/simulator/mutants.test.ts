@@ -1,0 +1,26 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { ROOT } from '../support/run.ts'
+import { buildMutant } from './build-mutant.ts'
+import { findFault } from './find-fault.ts'
+import { MUTANTS } from './mutants.ts'
+
+// Below the packages that it imports.
+const folder = mkdtempSync(join(ROOT, 'dist/mutants-'))
+const table: string[] = []
+
+describe('the simulator finds out that a rule is missing:', () => {
+  afterAll(() => {
+    rmSync(folder, { recursive: true })
+    process.stdout.write(`Seeds until a missing rule is found out:\n${table.join('\n')}\n`)
+  })
+
+  it.each(MUTANTS)('$rule', { timeout: 600_000 }, async (mutant) => {
+    const module = join(folder, `${MUTANTS.indexOf(mutant)}.mjs`)
+    await buildMutant(mutant, module)
+    const fault = await findFault({ from: 1, seeds: mutant.seeds, module })
+    table.push(`${String(fault?.seed ?? '–').padStart(6)}  ${mutant.rule}: ${fault?.rule ?? 'not found out'}`)
+    expect(fault).toBeDefined()
+  })
+})
