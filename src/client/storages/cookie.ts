@@ -143,7 +143,8 @@ export function openPageCookies(
     async agree({ name: bin }) {
       const name = toCookieName(prefix, bin)
       for (let look = 0; look < MAX_LOOKS; look += 1) {
-        if ((await lookUp(name)) === all()[name]) return
+        const found = await lookUp(name)
+        if (found === undefined || found.value === all()[name]) return
       }
     },
 
@@ -165,15 +166,15 @@ export function openPageCookies(
   }
 }
 
-/** What a cookie is in all of the browser; where nobody can tell, what it is here. */
-async function lookUp(name: string): Promise<string | undefined> {
+/** What a cookie is in all of the browser; `undefined` where nobody can tell. */
+async function lookUp(name: string): Promise<{ value: string | undefined } | undefined> {
   try {
     const store = (globalThis as { cookieStore?: { get(name: string): Promise<{ value: string } | null> } })
       .cookieStore
-    return store ? (await store.get(name))?.value : api.get(name)
+    return store && { value: (await store.get(name))?.value }
   } catch {
     // As in `readCookies`.
-    return api.get(name)
+    return undefined
   }
 }
 
