@@ -63,6 +63,8 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
   const { clock } = page
   const { visitorTag } = page.cookies
   const endpoint = openEndpoint(page, path)
+  /** Numbers of the ops that were sent when the page was left last. */
+  let leftWith = ''
 
   async function run(mustPull: boolean): Promise<SyncResult> {
     const result: SyncResult = { accepted: [], merged: [], superseded: [], rejected: [] }
@@ -191,8 +193,11 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
       if (clearance.isPending) return
       const offered = replica.lastOffer({ maxOps: MAX_OPS, maxBytes: LAST_OPS_BYTES })
       // Without a visitor nothing would be applied; and another one has to be followed first.
-      if (offered && offered.tag !== '' && offered.tag === visitorTag())
-        endpoint.leave('sync', toRequest(offered))
+      if (!offered || offered.tag === '' || offered.tag !== visitorTag()) return
+      // A page is left in several steps, and may edit between them.
+      const numbers = [...offered.ops.values()].flatMap((ops) => ops.map(({ n }) => n)).join()
+      if (numbers !== leftWith) endpoint.leave('sync', toRequest(offered))
+      leftWith = numbers
     },
   }
 }

@@ -2,7 +2,7 @@ import type { Definitions } from '../core/definition.ts'
 import { type OnEvent, report } from '../core/event.ts'
 import type { Page } from './page.ts'
 import { bringBack } from './recovery.ts'
-import { isMetaKey, type ReplicaReading } from './replica-rows.ts'
+import { isMetaKey, isReplicaKey, type ReplicaReading } from './replica-rows.ts'
 import { deviceRows } from './storages/device.ts'
 import { type RowsPlace, withFallback } from './storages/fallback.ts'
 import { memoryRows } from './storages/memory.ts'
@@ -42,8 +42,8 @@ export async function openKeptRows(options: KeptRowsOptions): Promise<KeptRows> 
   const name = `breadbin-${definitions.cookie.prefix}`
   const database = page.rows ?? deviceRows({ name, deadlineMs: DEADLINE_MS })
   const first = telling(database, onStored)
-  // Tabs share no op numbers without a transaction: each has a replica's meta row, and so a client id, of its own.
-  const texts = page.texts && telling(textRows(page.texts, name, isMetaKey), onStored)
+  // Without a transaction tabs share neither op numbers nor ops: each has a replica, and so a client id, of its own.
+  const texts = page.texts && telling(textRows(page.texts, name, isReplicaKey), onStored)
   const rows = withFallback(
     [
       { kind: 'indexeddb', rows: first },

@@ -91,9 +91,11 @@ export function openLastWords(texts: Storage | undefined, prefix: string, pageId
     erase: () => texts?.removeItem(family + pageId),
     async store(rows, options) {
       const keys = Object.keys(texts ?? {}).filter((key) => key.startsWith(family))
-      const words = keys.flatMap((key) => parse(texts?.getItem(key) ?? ''))
+      const said = keys.map((key) => [key, texts?.getItem(key) ?? ''] as const)
+      const words = said.flatMap(([, text]) => parse(text))
       if (words.length > 0) await rows.change(REPLICAS, (all) => changesWith(all, words, options))
-      for (const key of keys) texts?.removeItem(key)
+      // A page that lives on may have had more to say since.
+      for (const [key, text] of said) if (texts?.getItem(key) === text) texts.removeItem(key)
     },
   }
 }

@@ -97,6 +97,11 @@ export function tagsIn(all: Iterable<readonly [key: string, ...rest: unknown[]]>
   return new Set(keys.map((key) => toTag(key.slice(REPLICAS.length, key.indexOf('/', REPLICAS.length)))))
 }
 
+/** Whether a row is one of a replica. */
+export function isReplicaKey(key: string): boolean {
+  return key.startsWith(REPLICAS)
+}
+
 /** Whether a key is that of a meta row. */
 export function isMetaKey(key: string): boolean {
   return key.startsWith(REPLICAS) && key.indexOf('/', REPLICAS.length) === key.length - 1

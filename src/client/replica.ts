@@ -256,8 +256,11 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
     },
 
     switchTo(owner) {
-      const isSame = tag === '' || isUnanswered(queue.stored)
-      return moveTo(owner, isSame ? carryFrom(tag) : changePlaces(tag))
+      const former = tag
+      return moveTo(owner, (all) => {
+        const isSame = former === '' || isUnanswered(parse(all, former))
+        return isSame ? carryFrom(former)(all, owner) : changePlaces(former)(all, owner)
+      })
     },
 
     clear() {

@@ -87,8 +87,7 @@ function settle(
   result: WireResult,
   rules: AbsorbRules,
 ): { replica: Replica; outcome?: Outcome } {
-  const row = replica.rows.get(result.bin)
-  if (!row) return { replica }
+  const row = replica.rows.get(result.bin) ?? EMPTY_ROW
   const { op } = row
   const own = [...row.sent, ...(op ? [op] : [])]
   const known = toKnown(result, rules.now) ?? (isApart(result) ? row.known : undefined) ?? NOTHING

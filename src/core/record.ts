@@ -24,7 +24,7 @@ export interface Row {
   readonly version: number
   /** When the edit was made, by the server's clock. */
   readonly at: number
-  /** When the data expires. */
+  /** When the data expires; of a tombstone, when it has expired or was deleted. */
   readonly expires: number
   /** The browser session that the data belongs to. */
   readonly session?: string
@@ -239,14 +239,14 @@ function toRow(
   { now, session }: ApplyOptions,
 ): Row {
   const lifetime = (maxAge === 'session' ? SESSION_IDLE : maxAge) * 1_000
-  const keeps = renew === 'never' && isLive(row, now, session)
+  const until = renew === 'never' && isLive(row, now, session) ? row.expires : now + lifetime
   return {
     rev: seq,
     touched: seq,
     ...(op.text === undefined ? {} : { text: op.text }),
     version,
     at: editedAt(op, now),
-    expires: keeps ? row.expires : now + lifetime,
+    expires: op.text === undefined ? now : until,
     ...(maxAge === 'session' && session !== undefined ? { session } : {}),
   }
 }
@@ -301,7 +301,7 @@ function prune(record: BinsRecord, now: number): BinsRecord {
   let floor = record.floor
   for (const [index, [name, row]] of tombstones.entries()) {
     // Revs are times in ms: an edit that was made long ago can delete only now.
-    const since = Math.max(row.at, row.rev)
+    const since = Math.max(row.at, row.rev, Math.min(row.expires, now))
     if (tombstones.length - index <= MAX_TOMBSTONES && since > now - TOMBSTONE_AGE) continue
     bins.delete(name)
     floor = Math.max(floor, row.rev)
@@ -309,8 +309,9 @@ function prune(record: BinsRecord, now: number): BinsRecord {
   return { ...record, bins, floor }
 }
 
+/** That data has expired is no edit: what was made before, and comes later, wins over what was there. */
 function toTombstone({ text: _, ...row }: Row): Row {
-  return { ...row, at: row.expires }
+  return row
 }
 
 function nextSeq(record: BinsRecord, now: number): number {

@@ -79,7 +79,7 @@ export interface Replica {
 }
 
 /** Most unanswered edits of a bin that are remembered. */
-const MAX_SENT = 32
+const MAX_SENT = 128
 
 /** Most pages of which it is remembered how many of their edits are stored. */
 const MAX_PAGES = 16
@@ -221,7 +221,7 @@ export function adopt(
     const n = Math.max(replica.meta.last + 1, op.n)
     const text = both === undefined ? kept : (both ?? undefined)
     // The owner of the former may come back.
-    const sent = [...sentWith(row), ...sentWith(former)].sort((a, b) => a.n - b.n).slice(-MAX_SENT)
+    const sent = bounded([...sentWith(row), ...sentWith(former)].sort((a, b) => a.n - b.n))
     const moved: PendingOp = { ...rest, ...base, ...keptOf(text), n, offered: false }
     replica = {
       rows: new Map(replica.rows).set(bin, { ...row, op: moved, sent }),
@@ -244,8 +244,8 @@ export function withRejected(
 }
 
 /**
- * Takes in an edit that a page may have sent while it went away, stored or not. What the server has of it already is
- * answered for once more, and does no harm.
+ * Takes in an edit that was stored, and that a page may have sent while it went away. One that was answered for since is
+ * no news: what was edited then is not what later edits were made on.
  */
 export function recall(replica: Replica, bin: string, left: PendingOp): Replica {
   const row = replica.rows.get(bin) ?? EMPTY_ROW
@@ -254,12 +254,14 @@ export function recall(replica: Replica, bin: string, left: PendingOp): Replica 
     rows: new Map(replica.rows).set(bin, next),
     meta: { ...replica.meta, last: Math.max(replica.meta.last, left.n) },
   })
-  if (!op) return put({ ...row, op: { ...left, offered: true } })
+  // A power failure may have taken back what was stored.
+  if (!op) return left.n > replica.meta.last ? put({ ...row, op: { ...left, offered: true } }) : replica
   // What it is made on may have moved since.
   if (op.n === left.n) return put({ ...row, op: { ...op, offered: true } })
-  if (sent.some(({ n }) => n === left.n)) return replica
+  const isAnswered = ownBase(op.from)?.rev !== ownBase(left.from)?.rev
+  if (isAnswered || sent.some(({ n }) => n === left.n)) return replica
   const before = [...sent, { n: left.n, ...keptOf(left.kept) }].sort((a, b) => a.n - b.n)
-  return put({ ...row, sent: before.slice(-MAX_SENT) })
+  return put({ ...row, sent: bounded(before) })
 }
 
 /** How many of these bins have an edit that the server has not answered for, and how long the oldest waits, in ms. */
@@ -296,9 +298,13 @@ function baseOf(known: Known | undefined, pulled: boolean): PendingOp['from'] {
 
 /** A page that went away may have sent its edit, and nobody knows. */
 function sentWith({ op, sent }: ReplicaRow, page?: string): ReplicaRow['sent'] {
-  return op && (op.offered || op.page !== page)
-    ? [...sent, { n: op.n, ...keptOf(op.kept) }].slice(-MAX_SENT)
-    : sent
+  return op && (op.offered || op.page !== page) ? bounded([...sent, { n: op.n, ...keptOf(op.kept) }]) : sent
+}
+
+/** The first ones are those that the server may have taken before all others failed; the last ones may be on their way. */
+function bounded(sent: ReplicaRow['sent']): ReplicaRow['sent'] {
+  if (sent.length <= MAX_SENT) return sent
+  return [...sent.slice(0, MAX_SENT / 2), ...sent.slice(-MAX_SENT / 2)]
 }
 
 /** A property that is left out rather than undefined. */

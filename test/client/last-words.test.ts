@@ -73,6 +73,25 @@ describe('an edit that a page sent when it went away', () => {
     expect(found).toMatchObject({ op: op(6), sent: [{ n: 5, kept: kept('mine') }] })
   })
 
+  it('is nothing that later edits were made on, where it was answered for before they were', async () => {
+    const known = { rev: 8, kept: kept('theirs'), expires: 100 }
+    const row = { v: 1, sent: [], known, op: { ...op(9), from: { rev: 8, kept: kept('theirs') } } }
+    const rows = memoryRows([
+      ['s/tag/', meta('client', 9)],
+      ['s/tag/note', row],
+    ])
+    expect(await foundAfter([sent(5)], rows)).toMatchObject({ op: { n: 9 }, sent: [] })
+  })
+
+  it('does not wait once more, where it was answered for', async () => {
+    const row = { v: 1, sent: [], known: { rev: 8, kept: kept('theirs'), expires: 100 } }
+    const rows = memoryRows([
+      ['s/tag/', meta('client', 5)],
+      ['s/tag/note', row],
+    ])
+    expect(await foundAfter([sent(5)], rows)).toEqual({ ...meta('client', 5), ...row })
+  })
+
   it('waits once more, where a loss of power has undone it', async () => {
     const found = await foundAfter([sent(5)], memoryRows([['s/tag/', meta('client', 3)]]))
     expect(found).toMatchObject({ client: 'client', last: 5, op: { ...op(5), offered: true } })

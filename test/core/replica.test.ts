@@ -141,6 +141,24 @@ describe('absorb', () => {
     expect(textIn(after, 'one')).toBe(encode({ a: 4 }))
   })
 
+  it('remembers the first of very many edits that may have been sent, and the last ones', () => {
+    let replica = EMPTY
+    for (let n = 1; n <= 300; n += 1) replica = offered(edited(replica, 'one', { a: n }, n)).replica
+    for (const seen of [1, 299]) {
+      const conflict = {
+        n: 300,
+        bin: 'one',
+        state: 'conflict',
+        seen,
+        rev: 9,
+        sv: 1,
+        data: { json: { a: seen, b: 1 } },
+      } as const
+      expect(textIn(absorb(replica, answer([conflict]), RULES).replica, 'one')).toBe(encode({ a: 300, b: 1 }))
+    }
+    expect(replica.rows.get('one')?.sent.length).toBeLessThan(200)
+  })
+
   it('takes an answer for lost that another one has overtaken', () => {
     const { replica } = absorb(EMPTY, answer([]), RULES)
     const change = { bin: 'latest', rev: 99, sv: 1, data: { json: 'late' } }

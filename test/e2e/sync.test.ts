@@ -2,6 +2,7 @@ import { describe } from 'vitest'
 import { needs } from '../support/needs.ts'
 import { backCases } from './sync/back.ts'
 import { convergeCases } from './sync/converge.ts'
+import { growthCases } from './sync/growth.ts'
 import { leaveCases } from './sync/leave.ts'
 import { liveCases } from './sync/live.ts'
 import { missingCases } from './sync/missing.ts'
@@ -19,6 +20,7 @@ for (const name of ['chromium', 'firefox'] as const) {
       describe('windows that follow', () => liveCases(stage))
       describe('pages that are allowed little', () => strictCases(stage))
       describe('windows beside one that is stopped', () => stoppedCases(stage))
+      describe('a page that edits for long', () => growthCases(stage))
       describe('pages of a browser that lacks something', () => missingCases(stage))
       describe('edits of a page that goes away', () => leaveCases(stage))
     })

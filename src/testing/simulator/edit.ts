@@ -26,7 +26,7 @@ export interface Editor {
 export function makeEdit(
   world: World,
   editor: Editor,
-  { bin, dice }: { bin: SimulatedBin; dice: Dice },
+  { bin, dice, removals }: { bin: SimulatedBin; dice: Dice; removals: number },
 ): { edit: SimulatedEdit; done: Promise<unknown> | undefined } | undefined {
   const { ledger, trace, timeline } = world
   const { bins, version } = editor
@@ -45,8 +45,7 @@ export function makeEdit(
 
   function update(edit: SimulatedEdit, change: (data: unknown) => unknown) {
     trace.say(editor.name, () => `${edit.id}: updates ${bin}`)
-    // It is made on whatever there is.
-    edit.isBlind = false
+    edit.isUpdate = true
     return { edit, done: bins.update(bin, change) }
   }
 
@@ -55,11 +54,11 @@ export function makeEdit(
   if (bin === 'list') {
     const ids = listOf(present)
     const kind = dice.fraction()
-    if (kind < 0.05) {
+    if (kind < removals / 3) {
       for (const id of ids) ledger.removed.add(id)
       return set(enter({ isRemoval: true }), null)
     }
-    if (kind < 0.2 && ids.length > 0) {
+    if (kind < removals && ids.length > 0) {
       const removed = dice.pick(ids)
       ledger.removed.add(removed)
       return update(enter({ isRemoval: true }), (data) => {
@@ -85,7 +84,7 @@ export function makeEdit(
     const fill = (data: unknown) => ({ ...(data as object | undefined), [field]: edit.id })
     return isUpdate ? update(edit, fill) : set(edit, fill(present))
   }
-  if (dice.fraction() < 0.15) return set(enter({ isRemoval: true }), null)
+  if (dice.fraction() < removals) return set(enter({ isRemoval: true }), null)
   const edit = enter()
   return isUpdate ? update(edit, () => ({ id: edit.id })) : set(edit, { id: edit.id })
 }

@@ -59,6 +59,7 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
     old: readonly string[],
     former: Row | undefined,
   ): void {
+    if (!applied.has(id)) checkVisitor(place, id, bin)
     applied.add(id)
     if (replaced.has(`${place} ${id}`)) {
       if (!world.hasBrokenStorage) violate('nothing comes back', `${bin} holds ${id} again`)
@@ -67,6 +68,14 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
     if (isWhole && old.includes(id) && former?.text !== undefined) {
       violateTwice(`${id} of ${bin} was applied once more`)
     }
+  }
+
+  /** A visitor that was cleared, or that the store has lost, is none: its edits are the next one's. */
+  function checkVisitor(place: string, id: string, bin: string): void {
+    const edit = ledger.find(id)
+    if (edit?.notFor !== tagOf(place) || world.hasFailedOver) return
+    if (edit.tags.some((tag) => world.cleared.has(tag))) return
+    violate('edits stay with their visitor', `${id} of ${bin} came to another one`)
   }
 
   function violateTwice(what: string): void {
@@ -81,7 +90,7 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
   /** By the rule `latest`. */
   function checkOrder(bin: string, former: Row, old: readonly string[], ids: readonly string[]): void {
     const [theirs, mine] = [ledger.find(old[0] ?? ''), ledger.find(ids[0] ?? '')]
-    if (!theirs || !mine) return
+    if (!theirs || !mine || mine.isUpdate) return
     if (
       mine.isBlind &&
       mine.profile !== theirs.profile &&
@@ -130,7 +139,7 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
 
 /** Tag of the visitor whose record has a key. */
 export function tagOf(key: string): string {
-  return visitorTag({ id: key.slice('v:'.length), secret: '' })
+  return visitorTag({ id: key.slice('v:'.length).split(' ', 1)[0] ?? '', secret: '' })
 }
 
 function dataIn(row: Row | undefined): unknown {

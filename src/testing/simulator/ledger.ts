@@ -18,8 +18,12 @@ export interface SimulatedEdit {
   readonly at: number
   /** Tags of the visitors that it may be made for, as far as anybody can tell; empty = none. */
   readonly tags: readonly string[]
+  /** Whether it is made on whatever is there when it comes. */
+  isUpdate?: boolean
   /** Whether its browser had never had an answer about that visitor. */
-  isBlind: boolean
+  readonly isBlind: boolean
+  /** Tag of a visitor for whom it must never be, since that one has taken the place of its own. */
+  notFor?: string
   /** When the browser said that it is kept. */
   storedAt?: number
   /** Why it may be lost. */

@@ -53,7 +53,7 @@ export function openConnection(world: World, jar: CookieJar, onCookies: (tab: st
     const dice = fate.dice(what)
     const [, action = ''] = /^\/bins\/(\w+)/.exec(path) ?? ['', path]
     const cookie = jar.header()
-    const owner = jar.get('bb.o')
+    const owner = cookie.includes('__Host-bb=') ? jar.get('bb.o') : undefined
     /** How long a message is on its way, in ms. */
     const trip = (late: 'late request' | 'late answer', whom = what) =>
       fate.befalls(late, whom) ? dice.between(1_000, 45_000) : dice.between(1, 60)

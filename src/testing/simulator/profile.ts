@@ -1,4 +1,4 @@
-import type { ReplicaRow } from '../../core/replica.ts'
+import type { ReplicaMeta, ReplicaRow } from '../../core/replica.ts'
 import { idsIn } from './bins.ts'
 import { type Channel, openChannel } from './channel.ts'
 import { type Disk, openDisk } from './disk.ts'
@@ -35,6 +35,10 @@ export interface Profile {
   moveClock(ms: number): void
   /** Whether its clock was ever moved backwards. */
   readonly wentBack: boolean
+  /** Whether it has ever lost power. */
+  hasLostPower: boolean
+  /** Whether its user has ever deleted cookies. */
+  hasDeletedCookies: boolean
   /** Tags of visitors that it has had an answer about. */
   readonly answered: ReadonlySet<string>
   /** Tags of visitors that were answered, and then replaced by another one: what waits for them is left behind. */
@@ -69,12 +73,20 @@ export function openProfile(name: string, world: World): Profile {
   const answered = new Set<string>()
   const tellsCookies = !fate.befalls('no cookie events', name)
 
-  /** What was made for nobody went along to the first visitor. */
+  /** Whatever waits may wait for that visitor by now. */
   function leave(tag: string): void {
     former.add(tag)
-    ledger.excuse('its visitor was replaced', ({ profile: whose, tags }) => {
-      return whose === name && (tags.includes(tag) || tags.includes(''))
-    })
+    ledger.excuse('its visitor was replaced', ({ profile: whose }) => whose === name)
+  }
+
+  /** What was stored for a visitor of whom the server has told something is nobody else's. */
+  function keepApart(tag: string): void {
+    const { cursors = {} } = (profile.disk.rows.get(`s/${tag}/`) ?? {}) as Partial<ReplicaMeta>
+    if (Object.keys(cursors).length === 0 || profile.hasDeletedCookies) return
+    for (const edit of ledger.edits) {
+      const isStored = edit.profile === name && edit.storedAt !== undefined
+      if (isStored && edit.tags.every((one) => one === tag)) edit.notFor = owner
+    }
   }
 
   const profile: Profile = {
@@ -115,6 +127,8 @@ export function openProfile(name: string, world: World): Profile {
       return wentBack
     },
     answered,
+    hasLostPower: false,
+    hasDeletedCookies: false,
     former,
     written,
     get ownerSince() {
@@ -126,6 +140,7 @@ export function openProfile(name: string, world: World): Profile {
       former.delete(owner)
       if (owner !== before) ownerSince = timeline.now
       if (owner !== before && answered.has(before)) leave(before)
+      if (owner !== before && owner !== '') keepApart(before)
     },
     noteAnswer(tag) {
       answered.add(tag)

@@ -1,10 +1,12 @@
 import type { Store } from '../../server/store.ts'
 import { type FateOptions, openFate } from './fate.ts'
+import { drawHabits } from './habits.ts'
 import { tagOf } from './history.ts'
 import { openLedger } from './ledger.ts'
+import { openLife } from './life.ts'
 import { openProfile } from './profile.ts'
 import { settleAndCheck } from './rest.ts'
-import type { Scene, Step } from './scene.ts'
+import type { Scene } from './scene.ts'
 import { openSite } from './site.ts'
 import { STEPS } from './steps.ts'
 import { openTab } from './tab.ts'
@@ -70,6 +72,7 @@ export async function run(seed: number, { store, isTraced = false, ...what }: Ru
   const vault = await openVault(world, store, (key) => {
     const tag = tagOf(key)
     const now = timeline.now
+    world.cleared.add(tag)
     const owners = profiles.filter(({ jar }) => jar.get('bb.o') === tag).map(({ name }) => name)
     world.ledger.excuse('cleared', ({ at, tags, profile }) => {
       return at <= now && (tags.includes(tag) || owners.includes(profile))
@@ -78,7 +81,9 @@ export async function run(seed: number, { store, isTraced = false, ...what }: Ru
   const version = dice.pick([1, 2] as const)
   const site = openSite(world, vault, { processes: 1 + dice.below(3), version })
   const profiles = NAMES.slice(0, 1 + dice.below(3)).map((name) => openProfile(name, world))
-  const scene: Scene = { world, vault, site, profiles }
+  const habits = drawHabits(fate.dice('habits'), STEPS)
+  const scene: Scene = { world, vault, site, profiles, habits }
+  if (habits.isShared) await shareVisitor(scene)
   for (const profile of profiles) openTab(world, site, profile, version)
 
   const count = 10 + dice.below(40)
@@ -102,21 +107,31 @@ export async function run(seed: number, { store, isTraced = false, ...what }: Ru
   }
 }
 
+/** Has the first browser become a visitor, and all others become the same one. */
+async function shareVisitor({ world, site, profiles }: Scene): Promise<void> {
+  const [first, ...others] = profiles
+  if (!first) return
+  const answer = (request: Request) =>
+    site.visit(request, async (state) => {
+      state.set('plan', { id: 'first' })
+    })
+  const life = openLife(world.timeline)
+  const asked = first.connection.send({ tab: first.name, life, path: '/', init: { method: 'POST' }, answer })
+  asked.catch(() => {})
+  await world.timeline.pass(1_000)
+  for (const profile of others) {
+    profile.jar.copyFrom(first.jar)
+    profile.noteOwner()
+  }
+}
+
 async function takeStep(scene: Scene, index: number, isOver: () => boolean): Promise<void> {
   const { fate, timeline } = scene.world
   const dice = fate.dice(`step ${index}`)
-  const step: Step = dice.pickWeighted(STEPS)
-  const [least, most] = dice.pick(GAPS)
+  const step = dice.pickWeighted(scene.habits.steps)
+  const [least, most] = dice.pick(scene.habits.gaps)
   const gap = dice.between(least, most)
   if (!fate.takes(index, step.name)) return
   await timeline.pass(gap, isOver)
   if (!isOver()) await step.take(scene, dice)
 }
-
-/** Least and most time between two steps, in ms: many come before anything of the last one has been done. */
-const GAPS = [
-  [0, 5],
-  [0, 60],
-  [20, 1_500],
-  [1_000, 20_000],
-] as const

@@ -1,4 +1,5 @@
 import type { Dice } from './dice.ts'
+import type { Habits } from './habits.ts'
 import type { Profile } from './profile.ts'
 import type { Site } from './site.ts'
 import type { Tab } from './tab.ts'
@@ -15,6 +16,8 @@ export interface Scene {
   readonly site: Site
   /** The browsers. */
   readonly profiles: readonly Profile[]
+  /** What is usual. */
+  readonly habits: Habits
 }
 
 /** Something that somebody does, or that befalls somebody. */

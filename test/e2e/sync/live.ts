@@ -57,7 +57,7 @@ export function liveCases(stage: Stage): void {
     let server = serveBins(tabBins, { store })
     stage.site.answer = (request) =>
       new URL(request.url).pathname.startsWith(tabBins.path) ? server.fetch(request) : stage.answer(request)
-    const pages = await openBoth(stage)
+    const pages = await openBoth(stage, '/?held')
     const former = server
     server = serveBins(tabBins, { store })
     await former.close()
@@ -65,7 +65,7 @@ export function liveCases(stage: Stage): void {
     const state = await server.open(await stage.request())
     state.set('note', 'after the restart')
     await state.save(new Headers())
-    for (const page of pages) await showsSoon(page, { note: 'after the restart' })
+    for (const page of pages) await showsInTime(page, { note: 'after the restart' })
     await server.close()
   })
 
@@ -83,25 +83,18 @@ export function liveCases(stage: Stage): void {
     await settle(page)
     await expect.poll(() => isHeld, PATIENCE).toBe(true)
     await writeInRequest(stage, { note: 'past the proxy' })
-    await expect
-      .poll(async () => {
-        await runIn(page, async () => {
-          for (const timer of (await tab).timers.waiting) timer.fire()
-        })
-        return shown(page, ['note'])
-      }, PATIENCE)
-      .toEqual({ note: 'past the proxy' })
+    await showsInTime(page, { note: 'past the proxy' })
   })
 }
 
 /** Two windows of one visitor, of which one holds the stream. */
-async function openBoth(stage: Stage): Promise<[Page, Page]> {
-  const one = await stage.openWindow()
+async function openBoth(stage: Stage, path = '/'): Promise<[Page, Page]> {
+  const one = await stage.openWindow(path)
   await runIn(one, async () => (await tab).state.set('note', 'of the first window'))
   await settle(one)
   const locks = () => runIn(one, async () => (await navigator.locks.query()).held?.map(({ name }) => name))
   await expect.poll(locks, PATIENCE).toContain('breadbin:bb:live')
-  const two = await stage.openWindow()
+  const two = await stage.openWindow(path)
   await showsSoon(two, { note: 'of the first window' })
   return [one, two]
 }
@@ -117,4 +110,15 @@ function countStreams(stage: Stage): { opened: number } {
 
 async function showsSoon(page: Page, held: Record<string, unknown>): Promise<void> {
   await expect.poll(() => shown(page, Object.keys(held)), PATIENCE).toEqual(held)
+}
+
+/** As soon as its timers, which are held, have called back often enough. */
+async function showsInTime(page: Page, held: Record<string, unknown>): Promise<void> {
+  const look = async () => {
+    await runIn(page, async () => {
+      for (const timer of (await tab).timers.waiting) timer.fire()
+    })
+    return shown(page, Object.keys(held))
+  }
+  await expect.poll(look, PATIENCE).toEqual(held)
 }

@@ -54,7 +54,7 @@ export function missingCases(stage: Stage): void {
     PATIENCE.test,
   )
 
-  it('without all of them, a window learns what the server has written when it is shown again, or after a while', async () => {
+  it('without any of them, a window learns what the server has written when it is shown again, or after a while', async () => {
     const page = await stage.openWindow('/?held', {
       prepare: (opened) => takeAway(opened, APIS),
       type: 'tab',

@@ -21,10 +21,9 @@ export function stoppedCases(stage: Stage): void {
       await runIn(stopped, holdEverything)
       const resume = await stop(stage, stopped)
       try {
-        await add(one, 10)
+        const [two] = await Promise.all([stage.openWindow('/?held'), add(one, 10)])
         await sync(one)
-        expect(await stage.onServer()).toMatchObject({ count: 11 })
-        const two = await stage.openWindow('/?held')
+        expect(await stage.onServer()).toMatchObject({ count: 11, clicks: 11 })
         await add(two, 100)
         await sync(two)
         expect(await stage.onServer()).toMatchObject({ count: 111, clicks: 111 })
@@ -52,7 +51,7 @@ export function stoppedCases(stage: Stage): void {
   it(
     'edit and sync when it was stopped in the middle of its own edits, which are neither lost nor counted twice',
     async () => {
-      const [stopped, one] = [await stage.openWindow(), await stage.openWindow()]
+      const [stopped, one] = [await stage.openWindow(), await stage.openWindow('/?held')]
       await add(one, 1)
       await settle(one)
       const edits = runIn(stopped, async () => {
@@ -79,7 +78,10 @@ export function stoppedCases(stage: Stage): void {
         window.goesOn = false
       })
       const added = await edits
-      for (const page of [stopped, one, stopped]) await settle(page)
+      await settle(stopped)
+      await sync(one)
+      await settle(stopped)
+      await runIn(one, async () => void (await (await tab).state.refresh()))
       for (const page of [stopped, one]) {
         await expect.poll(() => shown(page, ['count']), PATIENCE).toEqual({ count: 5_000_001 + added })
       }

@@ -12,13 +12,14 @@ const UNFLUSHED_MS = 10_000
 export const DEVICE_STEPS: readonly Step[] = [
   {
     name: 'lose power',
-    weight: 1,
+    weight: 2,
     take(scene, dice) {
       const profile = pickProfile(scene, dice)
       const { timeline, trace, ledger } = scene.world
       const since = timeline.now - dice.between(0, UNFLUSHED_MS)
       trace.say(profile.name, () => `loses power, and what was kept in the last ${timeline.now - since} ms`)
       for (const tab of profile.tabs) end(scene, tab)
+      profile.hasLostPower = true
       profile.disk.rollBack(since)
       profile.texts?.rollBack(since)
       ledger.excuse('the power was lost', (edit) => {
@@ -99,6 +100,7 @@ export const DEVICE_STEPS: readonly Step[] = [
     take(scene, dice) {
       const profile = pickProfile(scene, dice)
       scene.world.trace.say(profile.name, () => 'deletes the cookies')
+      profile.hasDeletedCookies = true
       profile.jar.delete(dice.pick([undefined, '__Host-bb']))
       profile.noteOwner()
     },

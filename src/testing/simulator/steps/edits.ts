@@ -1,10 +1,8 @@
 import { BinsError } from '../../../core/error.ts'
-import { BIN_NAMES, type SimulatedBin } from '../bins.ts'
 import { makeEdit } from '../edit.ts'
 import { openLife } from '../life.ts'
+import type { Profile } from '../profile.ts'
 import { pickProfile, pickTab, type Step } from '../scene.ts'
-
-const CLIENT_BINS = BIN_NAMES.filter((bin) => bin !== 'plan')
 
 /** What users and pages of the site do with bins. */
 export const EDIT_STEPS: readonly Step[] = [
@@ -24,11 +22,13 @@ export const EDIT_STEPS: readonly Step[] = [
         bins: tab.bins,
         tags,
         isBlind: !tags.some((tag) => profile.answered.has(tag)),
-        excuse: profile.former.has(owner) ? 'its visitor was replaced' : undefined,
+        excuse: excuseOf(profile, owner),
       }
-      const bin = dice.pick<SimulatedBin>(CLIENT_BINS)
+      const bins = scene.habits.bins.filter((one) => one !== 'plan')
+      if (bins.length === 0) return
+      const bin = dice.pick(bins)
       try {
-        const made = makeEdit(world, editor, { bin, dice })
+        const made = makeEdit(world, editor, { bin, dice, removals: scene.habits.removals })
         if (!made) return
         const { edit } = made
         made.done?.catch((cause: unknown) => {
@@ -64,14 +64,16 @@ export const EDIT_STEPS: readonly Step[] = [
     take(scene, dice) {
       const { world, site } = scene
       const profile = pickProfile(scene, dice)
-      const names = Array.from({ length: 1 + dice.below(2) }, () => dice.pick(BIN_NAMES))
+      const names = Array.from({ length: 1 + dice.below(2) }, () => dice.pick(scene.habits.bins))
       const answer = (request: Request) =>
         site.visit(request, async (state, { name, version }) => {
           const tags = [profile.jar.get('bb.o') ?? '']
           // Whether edits are saved is for the answer to tell, and that may be lost.
           const excuse = 'made in a page request'
           const editor = { name, profile: profile.name, version, bins: state, tags, isBlind: false, excuse }
-          for (const bin of names) await makeEdit(world, editor, { bin, dice })?.done
+          for (const bin of names) {
+            await makeEdit(world, editor, { bin, dice, removals: scene.habits.removals })?.done
+          }
         })
       const life = openLife(world.timeline)
       const init = { method: 'POST' }
@@ -79,3 +81,10 @@ export const EDIT_STEPS: readonly Step[] = [
     },
   },
 ]
+
+/** Why edits that are made now may be lost. */
+function excuseOf({ former, hasLostPower, wentBack }: Profile, owner: string): string | undefined {
+  if (former.has(owner)) return 'its visitor was replaced'
+  // Then numbers come again that were used already.
+  return hasLostPower && wentBack ? 'the power was lost, and the clock set back' : undefined
+}
