@@ -103,17 +103,6 @@ export const MUTANTS: readonly Mutant[] = [
     seeds: 500,
     changes: [change('client/last-words.ts', 'texts?.setItem(family + pageId, JSON.stringify(words))', '')],
   },
-  {
-    rule: 'an answer that another has overtaken counts as lost',
-    seeds: 2_000,
-    changes: [
-      change(
-        'core/absorb.ts',
-        'if (before.meta.cursors[part.store] !== rules.sentCursor) return { replica: before, outcomes }',
-        '',
-      ),
-    ],
-  },
 ]
 
 function change(file: string, from: string, to: string) {

@@ -8,8 +8,8 @@ import type { World } from './world.ts'
 export interface History {
   /** Takes notice of a write. */
   note(key: string, text: string): void
-  /** Ids of all edits that were ever in it. */
-  readonly applied: ReadonlySet<string>
+  /** When each edit that was ever in it came first, by id. */
+  readonly applied: ReadonlyMap<string, number>
   /** The records as they are now. */
   readonly records: ReadonlyMap<string, BinsRecord>
 }
@@ -25,7 +25,7 @@ const TRANSIT_MS = 100_000
 export function openHistory(world: World, onErased: (key: string) => void): History {
   const { ledger, violate, trace } = world
   const records = new Map<string, BinsRecord>()
-  const applied = new Set<string>()
+  const applied = new Map<string, number>()
   /** By key, bin and id: what is not there any more, and must not come back. */
   const replaced = new Set<string>()
 
@@ -60,7 +60,7 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
     former: Row | undefined,
   ): void {
     if (!applied.has(id)) checkVisitor(place, id, bin)
-    applied.add(id)
+    if (!applied.has(id)) applied.set(id, world.timeline.now)
     if (replaced.has(`${place} ${id}`)) {
       if (!world.hasBrokenStorage) violate('nothing comes back', `${bin} holds ${id} again`)
     }
@@ -91,11 +91,9 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
   function checkOrder(bin: string, former: Row, old: readonly string[], ids: readonly string[]): void {
     const [theirs, mine] = [ledger.find(old[0] ?? ''), ledger.find(ids[0] ?? '')]
     if (!theirs || !mine || mine.isUpdate) return
-    if (
-      mine.isBlind &&
-      mine.profile !== theirs.profile &&
-      former.expires > world.timeline.now + world.clockError
-    ) {
+    const wasThere = (applied.get(theirs.id) ?? 0) < mine.at
+    const isLive = former.expires > world.timeline.now + world.clockError
+    if (mine.isBlind && mine.profile !== theirs.profile && wasThere && isLive) {
       violate('what was never pulled overwrites nothing', `${bin} ${theirs.id} became ${mine.id}`)
     }
     if (mine.at + world.clockError + TRANSIT_MS < theirs.at) {

@@ -167,7 +167,7 @@ function checkRows(
     const bin = key.slice(key.lastIndexOf('/') + 1)
     const { op, sent = [], rejected } = row as Partial<ReplicaRow>
     for (const { n } of op?.offered ? [...sent, op] : sent) written.add(`${bin} ${n}`)
-    if (sent.length > 32) violate('rows are bounded', `${key} remembers ${sent.length} edits that were sent`)
+    if (sent.length > 128) violate('rows are bounded', `${key} remembers ${sent.length} edits that were sent`)
     if (!rejected?.kept) continue
     for (const id of idsIn(bin, JSON.parse(rejected.kept.text).json)) {
       const edit = ledger.find(id)

@@ -7,7 +7,7 @@ export function checkEdits(scene: Scene): void {
   const { ledger, violate } = scene.world
   const { applied } = scene.vault.history
   const { edits } = ledger
-  const inLostStores = new Set(scene.vault.lost.flatMap((history) => [...history.applied]))
+  const inLostStores = new Set(scene.vault.lost.flatMap((history) => [...history.applied.keys()]))
   ledger.excuse('a store was lost', ({ id }) => inLostStores.has(id))
   for (const edit of edits) {
     if (edit.excuse || edit.told || edit.isRemoval || edit.bin === 'count') continue

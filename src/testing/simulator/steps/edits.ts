@@ -83,8 +83,9 @@ export const EDIT_STEPS: readonly Step[] = [
 ]
 
 /** Why edits that are made now may be lost. */
-function excuseOf({ former, hasLostPower, wentBack }: Profile, owner: string): string | undefined {
-  if (former.has(owner)) return 'its visitor was replaced'
+function excuseOf({ former, jar, hasLostPower, wentBack }: Profile, owner: string): string | undefined {
+  // Whose bins a tab shows that has not spoken for the present visitor is not known.
+  if (former.size > 0 && owner !== (jar.get('bb.o') ?? '')) return 'its visitor was replaced'
   // Then numbers come again that were used already.
   return hasLostPower && wentBack ? 'the power was lost, and the clock set back' : undefined
 }
