@@ -96,7 +96,7 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
     if (mine.isBlind && mine.profile !== theirs.profile && wasThere && isLive) {
       violate('what was never pulled overwrites nothing', `${bin} ${theirs.id} became ${mine.id}`)
     }
-    if (mine.at + world.clockError + TRANSIT_MS < theirs.at) {
+    if (isLive && mine.at + world.clockError + TRANSIT_MS < theirs.at) {
       violate('the latest edit wins', `${bin} ${theirs.id} became the older ${mine.id}`)
     }
   }

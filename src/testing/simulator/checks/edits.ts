@@ -4,19 +4,18 @@ import type { Scene } from '../scene.ts'
 
 /** Checks that no edit got lost without a word. */
 export function checkEdits(scene: Scene): void {
-  const { ledger, violate } = scene.world
+  const { ledger, violate, clockError, cleared } = scene.world
   const { applied } = scene.vault.history
   const { edits } = ledger
   const inLostStores = new Set(scene.vault.lost.flatMap((history) => [...history.applied.keys()]))
   ledger.excuse('a store was lost', ({ id }) => inLostStores.has(id))
+  if (clockError === Infinity) {
+    // What was made before a clear, and what after it, is for clocks to say.
+    ledger.excuse('cleared', ({ tags }) => tags.some((tag) => cleared.has(tag)))
+  }
   for (const edit of edits) {
     if (edit.excuse || edit.told || edit.isRemoval || edit.bin === 'count') continue
-    if (
-      applied.has(edit.id) ||
-      ledger.removed.has(edit.id) ||
-      isReplaced(edit, edits, scene.world.clockError)
-    )
-      continue
+    if (applied.has(edit.id) || ledger.removed.has(edit.id) || isReplaced(edit, edits, clockError)) continue
     violate('no edit is lost silently', `${edit.id} of ${edit.bin}, made in ${edit.by}`)
   }
   checkCount(scene)
