@@ -4,7 +4,7 @@ import { memoryStore } from '../../src/stores/memory.ts'
 import { run } from '../../src/testing/simulator/run.ts'
 import { findFault, SOUND_STORAGE } from './find-fault.ts'
 
-const { BREADBIN_SEEDS = '10000', BREADBIN_FIRST_SEED = '1' } = process.env
+const { BREADBIN_SEEDS = '1000', BREADBIN_FIRST_SEED = '1' } = process.env
 const seeds = Number(BREADBIN_SEEDS)
 const first = Number(BREADBIN_FIRST_SEED)
 
