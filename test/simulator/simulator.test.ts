@@ -1,20 +1,21 @@
 import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { memoryStore } from '../../src/stores/memory.ts'
-import { run } from '../../src/testing/simulator/run.ts'
-import { findFault, SOUND_STORAGE } from './find-fault.ts'
+import { run } from '../support/run.ts'
+import { findFault } from './find-fault.ts'
 
 const { BREADBIN_SEEDS = '1000', BREADBIN_FIRST_SEED = '1' } = process.env
 const seeds = Number(BREADBIN_SEEDS)
 const first = Number(BREADBIN_FIRST_SEED)
+const TRACE = fileURLToPath(new URL('./trace-process.ts', import.meta.url))
 
 describe('the simulator', () => {
-  it('gives the same run for the same seed', async () => {
-    for (let seed = first; seed < first + 20; seed += 1) {
-      const [one, other] = [await trace(seed), await trace(seed)]
-      expect(one.length).toBeGreaterThan(10)
-      expect(other).toEqual(one)
-    }
+  it('gives the same run for the same seed', () => {
+    const trace = () => run(process.execPath, [TRACE, String(first), '20'])
+    const { output, errors, code } = trace()
+    expect([errors, code]).toEqual(['', 0])
+    expect(output.split('\n').length).toBeGreaterThan(500)
+    expect(trace().output).toBe(output)
   })
 
   it(`finds no fault in seeds ${first} to ${first + seeds - 1}`, { timeout: 3_600_000 }, async () => {
@@ -26,7 +27,3 @@ describe('the simulator', () => {
     expect(found.filter((fault) => fault !== undefined)).toEqual([])
   })
 })
-
-async function trace(seed: number): Promise<readonly string[]> {
-  return (await run(seed, { store: () => memoryStore(), isTraced: true, without: SOUND_STORAGE })).trace
-}

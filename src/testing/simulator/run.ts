@@ -1,3 +1,5 @@
+// Pages load this when they need it; loading takes real time, which no seed decides.
+import '../../client/local.ts'
 import type { Store } from '../../server/store.ts'
 import { type FateOptions, openFate } from './fate.ts'
 import { drawHabits } from './habits.ts'
