@@ -245,7 +245,8 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
         oldestPendingMs: oldestMs,
         storage: rows.storage,
         lastSyncedAt: sync.lastSyncedAt,
-        problem: sync.problem,
+        // Where rows cannot be shared, what waits lives as long as the page.
+        problem: sync.problem ?? (count > 0 && rows.storage.kind !== 'indexeddb' ? 'not-kept' : undefined),
       }
     },
 

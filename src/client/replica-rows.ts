@@ -107,6 +107,11 @@ export function isMetaKey(key: string): boolean {
   return key.startsWith(REPLICAS) && key.indexOf('/', REPLICAS.length) === key.length - 1
 }
 
+/** A meta row under another client id, for a copy of its replica; `undefined` if this version cannot read it. */
+export function withClient(row: unknown, client: string): ReplicaMeta | undefined {
+  return isMeta(row) ? { ...row, client } : undefined
+}
+
 function prefixOf(tag: string): string {
   return `${REPLICAS}${tag === '' ? NOBODY : tag}/`
 }

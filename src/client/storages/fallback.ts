@@ -30,12 +30,12 @@ export interface FallbackRows extends Rows {
  * Keeps rows in the first of several places for as long as it works, and in the next one from a failure on: nothing that
  * was read or written before is lost to the page. The last one must not fail.
  *
- * @param carries Whether a row goes along to the next place.
+ * @param carry What goes along to the next place for a row; `undefined` = nothing does.
  * @param onChange Told of each change of place, with the failure.
  */
 export function withFallback(
   places: readonly [RowsPlace, ...RowsPlace[]],
-  { carries, onChange }: { carries: (key: string) => boolean; onChange: (cause?: unknown) => void },
+  { carry, onChange }: { carry: (key: string, row: unknown) => unknown; onChange: (cause?: unknown) => void },
 ): FallbackRows {
   const seen = new Map<string, unknown>()
   let before = new Map<string, unknown>()
@@ -88,7 +88,7 @@ export function withFallback(
     present().rows.close()
     index += 1
     try {
-      await present().rows.change('', () => new Map([...seen].filter(([key]) => carries(key))))
+      await present().rows.change('', () => new Map([...seen].map(([key, row]) => [key, carry(key, row)])))
       onChange(cause)
     } catch (next) {
       if (index < places.length - 1) await moveOn(next)

@@ -36,6 +36,15 @@ export function openTab(world: World, site: Site, profile: Profile, version: Pro
     let bins: ClientBins | undefined
     let isVisible = true
     let owner = profile.jar.get('bb.o') ?? ''
+    /** When it was last told that its edits live as long as the page. */
+    let unkeptSince = 0
+
+    life.onEnd(() => {
+      if (bins?.status().storage.kind === 'indexeddb') return
+      ledger.excuse('its page was told that nothing is kept', ({ by, storedAt = Infinity }) => {
+        return by === name && storedAt >= unkeptSince
+      })
+    })
 
     const onOwner = (tag: string) => {
       owner = tag
@@ -49,6 +58,7 @@ export function openTab(world: World, site: Site, profile: Profile, version: Pro
       onEvent(event) {
         trace.say(name, () => `reports ${event.type}${'bin' in event ? ` ${event.bin}` : ''}`)
         if (event.type === 'rejected') noteRejected(event.bin)
+        if (event.type === 'not-kept') unkeptSince = timeline.now
       },
     }).then(
       (opened) => {

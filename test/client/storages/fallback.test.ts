@@ -36,7 +36,7 @@ function openRows(table: Rows, onChange: (cause?: unknown) => void = () => {}): 
       { kind: 'indexeddb', rows: table },
       { kind: 'memory', rows: memoryRows() },
     ],
-    { carries: (key) => !isMetaKey(key), onChange },
+    { carry: (key, row) => (isMetaKey(key) ? undefined : row), onChange },
   )
 }
 
@@ -176,7 +176,7 @@ describe('rows that come back', () => {
         { kind: 'localstorage', rows: full },
         { kind: 'memory', rows: memoryRows() },
       ],
-      { carries: () => true, onChange: (cause) => changes.push(cause) },
+      { carry: (_, row) => row, onChange: (cause) => changes.push(cause) },
     )
     expect([...(await rows.change('d/', put('d/a', 1)))]).toEqual([['d/a', 1]])
     expect(rows.place.kind).toBe('memory')

@@ -13,10 +13,11 @@ export async function checkPages(scene: Scene): Promise<readonly string[]> {
         problems.push(`${name} is not open yet`)
         continue
       }
-      const { phase, pending, problem } = bins.status()
+      const { phase, pending, problem, storage } = bins.status()
       if (phase !== 'idle' || pending > 0 || problem !== undefined) {
         problems.push(`${name} is ${phase}, with ${pending} edits pending, and ${problem ?? 'no'} problem`)
       }
+      if (storage.kind !== 'indexeddb') problems.push(`${name} keeps rows in ${storage.kind}`)
       for (const bin of BIN_NAMES) {
         const data = JSON.stringify(bins.get(bin))
         // When data expires is for each clock to say.
