@@ -20,6 +20,8 @@ export interface PageWords {
   readonly client: string
   /** Id of the page. */
   readonly page: string
+  /** Whether its rows are those of all tabs; else they were its own, and end with it. */
+  readonly isShared: boolean
   /** Stored edits that it sends now, without having written down that it does. */
   readonly sent: ReadonlyArray<{ readonly bin: string; readonly op: PendingOp }>
   /** Edits of which it does not know whether they are stored, in their order. */
@@ -63,6 +65,8 @@ export interface LastWords {
 export interface StoreOptions {
   /** What is needed to read rows of replicas. */
   readonly reading: ReplicaReading
+  /** Whether the rows are those of all tabs. */
+  readonly isShared: () => boolean
   /** Merges by the bin's rule; `undefined` if it has none. */
   readonly merge: (
     bin: string,
@@ -91,11 +95,20 @@ export function openLastWords(texts: Storage | undefined, prefix: string, pageId
     erase: () => texts?.removeItem(family + pageId),
     async store(rows, options) {
       const keys = Object.keys(texts ?? {}).filter((key) => key.startsWith(family))
-      const said = keys.map((key) => [key, texts?.getItem(key) ?? ''] as const)
-      const words = said.flatMap(([, text]) => parse(text))
-      if (words.length > 0) await rows.change(REPLICAS, (all) => changesWith(all, words, options))
+      let said = keys.map((key) => ({ key, text: texts?.getItem(key) ?? '' }))
+      if (said.some(({ text }) => parse(text).length > 0)) {
+        await rows.change(REPLICAS, (all) => {
+          // What concerns the replica of all tabs waits until that can be read again.
+          said = said.filter(({ text }) => options.isShared() || !parse(text)[0]?.isShared)
+          return changesWith(
+            all,
+            said.flatMap(({ text }) => parse(text)),
+            options,
+          )
+        })
+      }
       // A page that lives on may have had more to say since.
-      for (const [key, text] of said) if (texts?.getItem(key) === text) texts.removeItem(key)
+      for (const { key, text } of said) if (texts?.getItem(key) === text) texts.removeItem(key)
     },
   }
 }
@@ -162,6 +175,7 @@ function isWords(words: Partial<PageWords> | null): words is PageWords {
     typeof words?.tag === 'string' &&
     typeof words.client === 'string' &&
     typeof words.page === 'string' &&
+    typeof words.isShared === 'boolean' &&
     Array.isArray(words.sent) &&
     Array.isArray(words.drafts)
   )

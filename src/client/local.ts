@@ -92,6 +92,7 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   const replica = await openReplica({
     definitions,
     rows,
+    isShared: () => rows.storage.kind === 'indexeddb',
     reading,
     tag: presentTag(),
     isCleared: (tag) => tag !== '' && tag === clearance.tag,

@@ -91,6 +91,8 @@ export interface ReplicaOptions {
   readonly definitions: Definitions
   /** Where the rows are. */
   readonly rows: Rows
+  /** Whether the rows are those of all tabs. Default: they are. */
+  readonly isShared?: () => boolean
   /** What is needed to read rows. */
   readonly reading: ReplicaReading
   /** Tag of the owner; empty = none yet. */
@@ -108,13 +110,14 @@ export const PATIENCE_MS = 3_000
 
 /** Opens the replica of an owner. */
 export async function openReplica(options: ReplicaOptions): Promise<ClientReplica> {
-  const { definitions, rows, reading, isCleared = () => false, page, onChange } = options
+  const { definitions, rows, reading, page, onChange } = options
+  const { isShared = () => true, isCleared = () => false } = options
   const { clock, newId } = page
   const pageId = newId()
   const computations = openComputations()
   const parse = (all: ReadonlyMap<string, unknown>, owner: string) => parseReplica(all, owner, reading)
   const lastWords = openLastWords(page.texts, definitions.cookie.prefix, pageId)
-  await lastWords.store(rows, { reading, merge, clock })
+  await lastWords.store(rows, { reading, isShared, merge, clock })
   /** Edits of which it is not known yet that they are stored. */
   const drafts = new Map<number, Draft>()
   let count = 0
@@ -317,8 +320,8 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
       })
       // A page that is left with a transaction loses its place in the back/forward cache to others that wait for it.
       if (sent.length + drafts.size > 0) {
-        if (!lastWords.write({ tag, client, page: pageId, sent, drafts: [...drafts.values()] }))
-          return undefined
+        const words = { tag, client, page: pageId, isShared: isShared(), sent, drafts: [...drafts.values()] }
+        if (!lastWords.write(words)) return undefined
         // The page may live on: then they are written down as always.
         queue
           .change((present) => {
@@ -350,7 +353,7 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
 
     async reload() {
       let all: ReadonlyMap<string, unknown> = new Map()
-      await lastWords.store(rows, { reading, merge, clock })
+      await lastWords.store(rows, { reading, isShared, merge, clock })
       await queue.replaceBy(async () => {
         all = await rows.load(REPLICAS)
         return parse(all, tag)

@@ -29,6 +29,7 @@ const words = (parts: Partial<PageWords>): PageWords => ({
   tag: 'tag',
   client: 'client',
   page: 'page-1',
+  isShared: true,
   sent: [],
   drafts: [],
   ...parts,
@@ -47,7 +48,7 @@ async function foundAfter(said: PageWords[], rows: Rows, tag = 'tag', rule?: typ
   for (const [index, one] of said.entries()) {
     expect(openLastWords(texts, 'bb', `page-${index}`).write(one)).toBe(true)
   }
-  const options = { reading, merge: rule ?? (() => undefined), clock: () => 10 }
+  const options = { reading, isShared: () => true, merge: rule ?? (() => undefined), clock: () => 10 }
   await openLastWords(texts, 'bb', 'next').store(rows, options)
   expect(texts.length).toBe(0)
   const replica = parseReplica(await rows.load('s/'), tag, reading)
@@ -171,7 +172,12 @@ describe('the last words of a page', () => {
       other: '',
     })
     const rows = memoryRows()
-    await openLastWords(texts, 'bb', 'page').store(rows, { reading, merge: () => undefined, clock: () => 1 })
+    await openLastWords(texts, 'bb', 'page').store(rows, {
+      reading,
+      isShared: () => true,
+      merge: () => undefined,
+      clock: () => 1,
+    })
     expect([...(await rows.load('s/')).keys()]).toEqual([])
     expect(Object.keys(texts)).toEqual(['other'])
   })

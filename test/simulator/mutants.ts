@@ -103,6 +103,62 @@ export const MUTANTS: readonly Mutant[] = [
     seeds: 500,
     changes: [change('client/last-words.ts', 'texts?.setItem(family + pageId, JSON.stringify(words))', '')],
   },
+  {
+    rule: 'op numbers go on after a loss of power',
+    seeds: 10_000,
+    changes: [
+      change(
+        'core/replica.ts',
+        'const n = Math.max(replica.meta.last + 1, at)',
+        'const n = replica.meta.last + 1',
+      ),
+    ],
+  },
+  {
+    rule: 'a snapshot below the floor',
+    seeds: 10_000,
+    changes: [
+      change(
+        'core/wire.ts',
+        'known && known[0] >= floor ? known[0] : undefined',
+        'known ? known[0] + 0 * floor : undefined',
+      ),
+    ],
+  },
+  {
+    rule: 'an absent row with a base is a conflict',
+    seeds: 10_000,
+    changes: [
+      change('core/record.ts', 'if (!row) return op.base === null || op.base === 0', 'if (!row) return true'),
+    ],
+  },
+  {
+    rule: 'owner tags',
+    seeds: 10_000,
+    changes: [
+      change('server/sync.ts', 'request.parts.some((part) => part.tag !== tag)', 'false'),
+      change('client/replica.ts', 'if (tag !== offered.tag) return replica', ''),
+    ],
+  },
+  {
+    rule: 'age instead of time',
+    seeds: 10_000,
+    changes: [
+      change('core/replica.ts', 'age: Math.max(0, now - at),', 'age: at,'),
+      change(
+        'core/record.ts',
+        'return now - Math.max(0, op.age)',
+        'return op.age > 1e12 ? op.age : now - Math.max(0, op.age)',
+      ),
+    ],
+  },
+  {
+    rule: 'a fresh client id where storage fails',
+    seeds: 10_000,
+    changes: [
+      change('client/kept-rows.ts', '(isMetaKey(key) ? withClient(row, page.newId()) : row)', 'key && row'),
+    ],
+  },
 ]
 
 function change(file: string, from: string, to: string) {

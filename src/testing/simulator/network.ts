@@ -97,7 +97,8 @@ export function openConnection(world: World, jar: CookieJar, onCookies: (tab: st
         if (!life.isOver || init.keepalive) {
           if (jar.take(arrived.headers.getSetCookie())) onCookies(tab)
         }
-        if (action === 'clear' && arrived.status === 200 && owner !== undefined) world.cleared.add(owner)
+        if (action === 'clear' && arrived.status === 200 && owner !== undefined)
+          world.cleared.set(owner, timeline.now)
         trace.say(tab, () => `hears ${arrived.status} ${action} ${resultsIn(arrived.text)}`.trim())
         const text = isCut ? arrived.text.slice(0, arrived.text.length / 2) : arrived.text
         const { status, headers } = arrived

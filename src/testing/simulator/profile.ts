@@ -84,6 +84,9 @@ export function openProfile(name: string, world: World): Profile {
     const { cursors = {} } = (profile.disk.rows.get(`s/${tag}/`) ?? {}) as Partial<ReplicaMeta>
     if (Object.keys(cursors).length === 0 || profile.hasDeletedCookies) return
     for (const edit of ledger.edits) {
+      const tab = tabs.find((one) => one.name === edit.by)
+      // A page whose storage has failed knows only what it was told itself.
+      if (tab?.bins && tab.bins.status().storage.kind !== 'indexeddb') continue
       const isStored = edit.profile === name && edit.storedAt !== undefined
       if (isStored && edit.tags.every((one) => one === tag)) edit.notFor = owner
     }

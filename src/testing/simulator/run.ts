@@ -66,7 +66,7 @@ export async function run(seed: number, { store, isTraced = false, ...what }: Ru
       trace.say('VIOLATED', () => `${rule}: ${what}`)
     },
     clockError: 5_000,
-    cleared: new Set(),
+    cleared: new Map(),
     hasFailedOver: false,
     hasBrokenStorage: false,
   }
@@ -74,7 +74,7 @@ export async function run(seed: number, { store, isTraced = false, ...what }: Ru
   const vault = await openVault(world, store, (key) => {
     const tag = tagOf(key)
     const now = timeline.now
-    world.cleared.add(tag)
+    world.cleared.set(tag, now)
     const owners = profiles.filter(({ jar }) => jar.get('bb.o') === tag).map(({ name }) => name)
     world.ledger.excuse('cleared', ({ at, tags, profile }) => {
       return at <= now && (tags.includes(tag) || owners.includes(profile))

@@ -125,7 +125,11 @@ function openPage(
       set() {},
       unkept: [],
       names: () => [],
-      visitorTag: () => jar.get('bb.o') ?? null,
+      visitorTag() {
+        // Cookies end without a word.
+        profile.noteOwner()
+        return jar.get('bb.o') ?? null
+      },
       session: () => jar.get('bb.s'),
       startSession: () => jar.get('bb.s') ?? 'session',
     },

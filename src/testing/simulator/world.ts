@@ -17,8 +17,8 @@ export interface World {
   violate(rule: string, what: string): void
   /** How wrong clocks can be, in ms, where the order of edits is judged. */
   clockError: number
-  /** Tags of visitors that were cleared, once somebody was told so. */
-  readonly cleared: Set<string>
+  /** When visitors were cleared, or somebody was told so, in virtual time by tag. */
+  readonly cleared: Map<string, number>
   /** Whether the store has ever lost writes. */
   hasFailedOver: boolean
   /** Whether the storage of a device has failed: what was on its way then may be made twice. */

@@ -1,6 +1,7 @@
 import { isList } from '../bins.ts'
 import type { SimulatedEdit } from '../ledger.ts'
 import type { Scene } from '../scene.ts'
+import type { World } from '../world.ts'
 
 /** Checks that no edit got lost without a word. */
 export function checkEdits(scene: Scene): void {
@@ -9,27 +10,33 @@ export function checkEdits(scene: Scene): void {
   const { edits } = ledger
   const inLostStores = new Set(scene.vault.lost.flatMap((history) => [...history.applied.keys()]))
   ledger.excuse('a store was lost', ({ id }) => inLostStores.has(id))
-  if (clockError === Infinity) {
-    // What was made before a clear, and what after it, is for clocks to say.
-    ledger.excuse('cleared', ({ tags }) => tags.some((tag) => cleared.has(tag)))
-  }
+  // What was made before a clear, and what after it, is for clocks to say.
+  const isCleared = (at: number, tag: string) => at <= (cleared.get(tag) ?? -Infinity) + clockError
+  ledger.excuse('cleared', ({ at, tags }) => tags.some((tag) => isCleared(at, tag)))
   for (const edit of edits) {
     if (edit.excuse || edit.told || edit.isRemoval || edit.bin === 'count') continue
-    if (applied.has(edit.id) || ledger.removed.has(edit.id) || isReplaced(edit, edits, clockError)) continue
+    if (applied.has(edit.id) || ledger.removed.has(edit.id) || isReplaced(edit, edits, scene.world)) continue
     violate('no edit is lost silently', `${edit.id} of ${edit.bin}, made in ${edit.by}`)
   }
   checkCount(scene)
 }
 
 /** Whether another edit took its place: a later one of the same browser, or one that the bin's rule lets win. */
-function isReplaced(edit: SimulatedEdit, edits: readonly SimulatedEdit[], clockError: number): boolean {
+function isReplaced(
+  edit: SimulatedEdit,
+  edits: readonly SimulatedEdit[],
+  { clockError, hasBrokenStorage }: World,
+): boolean {
   const { bin, field, profile, by, at } = edit
   if (isList(bin)) return false
   // A tab that was frozen stores its edit when it goes on.
   const isOfTab = (other: SimulatedEdit) => other.profile === profile && other.by !== by
   const others = edits.filter((other) => other !== edit && other.bin === bin)
-  if (bin === 'seat')
-    return others.some((other) => other.profile !== profile || other.at >= at || other.excuse)
+  if (bin === 'seat') {
+    // Pages whose storage has failed edit under ids of their own.
+    const isForeign = (other: SimulatedEdit) => other.profile !== profile || hasBrokenStorage
+    return others.some((other) => isForeign(other) || other.at >= at || other.excuse)
+  }
   if (bin === 'note' || bin === 'offer') {
     // An edit in a page request is made later than it was asked for.
     return others.some((other) => other.at >= at - clockError || isOfTab(other) || other.excuse)

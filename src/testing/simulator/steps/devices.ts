@@ -91,6 +91,7 @@ export const DEVICE_STEPS: readonly Step[] = [
       if (from === to || from.jar.get('bb.o') === undefined) return
       scene.world.trace.say(to.name, () => `becomes the visitor of ${from.name}`)
       to.jar.copyFrom(from.jar)
+      to.hasDeletedCookies ||= from.hasDeletedCookies
       to.noteOwner()
     },
   },
