@@ -8,7 +8,7 @@ import { utf8Length } from './utf8.ts'
 /** What a bin's name must be. */
 export const NAME_RULE = `a bin's name is a well-formed string of 1 to ${MAX_NAME_BYTES} UTF-8 bytes`
 
-const BIN_OPTIONS = 'schema default storage store browser maxAge renew merge version migrate'.split(' ')
+const BIN_OPTIONS = 'schema default storage store scope browser maxAge renew merge version migrate'.split(' ')
 
 /** Whether a string can be the name of a bin. */
 export function isName(name: string): boolean {
@@ -32,12 +32,14 @@ export function define(name: string, options: BinOptions): Definition {
   checkKeys(where, options, BIN_OPTIONS)
   const { schema, storage = 'server', store = 'default', maxAge = '30d', renew = 'write' } = options
   const {
+    scope = 'visitor',
     browser = storage === 'server' ? 'none' : 'write',
     merge = 'latest',
     version = 1,
     migrate,
   } = options
   oneOf(where, 'storage', storage, ['server', 'cookie', 'device'])
+  oneOf(where, 'scope', scope, ['visitor', 'user'])
   oneOf(where, 'browser', browser, ['write', 'read', 'none'])
   oneOf(where, 'renew', renew, ['write', 'never'])
   if (typeof merge !== 'function') oneOf(where, 'merge', merge, ['latest', 'server', 'fields'])
@@ -48,6 +50,7 @@ export function define(name: string, options: BinOptions): Definition {
     default: options.default,
     storage,
     store,
+    scope,
     browser,
     maxAge: maxAge === 'session' ? maxAge : toSeconds(maxAge, `${where}: maxAge`),
     renew,
@@ -116,13 +119,18 @@ function toSchema(where: string, schema: unknown): StandardSchemaV1 | undefined 
 }
 
 function checkTogether(where: string, definition: Definition): void {
-  const { storage, browser, store, maxAge, version, migrate, hasDefault } = definition
+  const { storage, browser, store, scope, maxAge, version, migrate, hasDefault } = definition
   check(
     storage !== 'device' || browser === 'write',
     where,
     "a device bin is the browser's: leave out browser",
   )
   check(storage === 'server' || store === 'default', where, 'only a server bin has a store: leave out store')
+  check(
+    scope === 'visitor' || (storage === 'server' && maxAge !== 'session'),
+    where,
+    "only a server bin can follow a user, and not for a browser's session: leave out scope",
+  )
   check(
     storage !== 'cookie' || maxAge === 'session' || maxAge <= MAX_COOKIE_AGE,
     `${where}: maxAge`,

@@ -6,6 +6,9 @@ import { BinsError } from './error.ts'
 /** Where a bin is kept: one cookie, the server's store, or this device. */
 export type BinStorage = 'server' | 'cookie' | 'device'
 
+/** Whose a bin is: the visitor's, which is a browser, or the user's who is logged in, on all devices. */
+export type BinScope = 'visitor' | 'user'
+
 /** What the browser may do with a bin. */
 export type BrowserAccess = 'write' | 'read' | 'none'
 
@@ -44,6 +47,12 @@ export interface BinOptions<Schema = unknown> {
   storage?: BinStorage
   /** Name of the store of a server bin, a key of `stores` of `serveBins`. Default `'default'`. */
   store?: string
+  /**
+   * Whose a server bin is. A bin of `'user'` follows whoever is logged in, as `user` of `serveBins` tells, over all
+   * devices; as long as nobody is, it is the visitor's, and the login merges it into the user's by the rule `merge`.
+   * Default `'visitor'`.
+   */
+  scope?: BinScope
   /**
    * What the browser may do. Default `'write'`, and `'none'` for a server bin. A cookie bin with `'read'` is signed,
    * with `'none'` sealed; a device bin is always `'write'`.
@@ -109,6 +118,8 @@ export interface Definition {
   readonly storage: BinStorage
   /** Name of the store of a server bin. */
   readonly store: string
+  /** Whose the bin is. */
+  readonly scope: BinScope
   /** What the browser may do. */
   readonly browser: BrowserAccess
   /** Lifetime in seconds, or until the browser closes. */

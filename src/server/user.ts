@@ -1,0 +1,62 @@
+import { hash } from 'node:crypto'
+import type { AnyRequest } from './head.ts'
+
+/**
+ * Says who is logged in: the application's own id of the user, which must never become anybody else's; `null` for nobody;
+ * `undefined` where that is not known, such as in requests that come without the application's cookie. Asked once for
+ * each request that uses a server bin. A throw fails the request's `open`, and is no logout.
+ */
+export type UserResolver = (
+  request: AnyRequest,
+) => string | null | undefined | Promise<string | null | undefined>
+
+/** Who is logged in, as far as a request tells. */
+export interface RequestUser {
+  /**
+   * Asks the application. Asks once.
+   *
+   * @throws what the application throws; TypeError for what is no id.
+   */
+  load(): Promise<void>
+  /** Key of the user's records; `null` = nobody is logged in; `undefined` = not known here, or not asked yet. */
+  readonly key: string | null | undefined
+}
+
+/** Longest id of a user, in UTF-16 units. */
+const MAX_ID_LENGTH = 256
+
+/** Prepares to find out who is logged in. */
+export function openUser(resolve: UserResolver | undefined, request: AnyRequest): RequestUser {
+  let loading: Promise<void> | undefined
+
+  async function load(): Promise<void> {
+    const id = await resolve?.(request)
+    user.key = typeof id === 'string' ? userKey(id) : id
+  }
+
+  const user: { key: string | null | undefined; load(): Promise<void> } = {
+    key: undefined,
+    load() {
+      loading ??= load()
+      return loading
+    },
+  }
+  return user
+}
+
+/**
+ * Key of a user's records. It does not tell the id.
+ *
+ * @throws TypeError for what is no id.
+ */
+export function userKey(id: string): string {
+  if (id === '' || id.length > MAX_ID_LENGTH || !id.isWellFormed()) {
+    throw new TypeError(`A user's id is 1 to ${MAX_ID_LENGTH} characters; return null for nobody.`)
+  }
+  return `u:${hash('sha256', `breadbin/user/1\0${id}`, 'base64url')}`
+}
+
+/** The user's name in public: opaque, and without any authority. No visitor's has a dot. */
+export function userTag(key: string): string {
+  return `u.${hash('sha256', `breadbin/tag/1\0${key}`, 'base64url').slice(0, 16)}`
+}
