@@ -8,7 +8,7 @@ import { serveBins } from 'breadbin/server'
 import { memoryStore } from 'breadbin/stores/memory'
 import * as z from 'zod'
 
-const SECRET = Buffer.from('a secret of thirty-two bytes, no').toString('base64url')
+const SECRET = 'n0BcUZ6Q8bq3eRrB3mXo0vT1lqkq0cG8v9YkqKp2y5E'
 
 const State = z.object({
   city: z.string(),

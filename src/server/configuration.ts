@@ -1,6 +1,8 @@
 import type { Definition } from '../core/definition.ts'
 import { memoryStore } from '../stores/memory.ts'
 import { deriveKeys, type Keys } from './keys.ts'
+import type { OnStoreDown } from './outage.ts'
+import { parseSecrets } from './secrets.ts'
 import type { ServerOptions } from './server.ts'
 import type { Store } from './store.ts'
 
@@ -22,6 +24,16 @@ export function toOrigin(origin: string): string {
 export function toMaxStreams(maxStreams = 10_000): number {
   if (maxStreams >= 0) return maxStreams
   throw new TypeError('maxStreams: pass a number of streams, 0 for none.')
+}
+
+/**
+ * Reads the `onStoreDown` option.
+ *
+ * @throws TypeError
+ */
+export function toOnStoreDown(onStoreDown: OnStoreDown = 'error'): OnStoreDown {
+  if (['error', 'read-only', 'empty'].includes(onStoreDown)) return onStoreDown
+  throw new TypeError("onStoreDown: pass 'error', 'read-only' or 'empty'.")
 }
 
 /**
@@ -53,11 +65,11 @@ export function openKeys(
   all: readonly Definition[],
   { secrets: given, random }: { secrets: readonly string[] | undefined; random: (bytes: number) => Buffer },
 ): Keys | undefined {
-  if (given && given.length > 0) return deriveKeys(given, random)
+  if (given && given.length > 0) return deriveKeys(parseSecrets(given), random)
   const fromEnvironment = given ? [] : secretsIn(process.env.BREADBIN_SECRETS)
   if (fromEnvironment.length > 0) {
     try {
-      return deriveKeys(fromEnvironment, random)
+      return deriveKeys(parseSecrets(fromEnvironment), random)
     } catch (cause) {
       throw new TypeError('BREADBIN_SECRETS: it holds what cannot be a secret; see the cause.', { cause })
     }

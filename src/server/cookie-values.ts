@@ -39,7 +39,7 @@ export function openCookieValues(
 
   function open({ browser }: Definition, name: string, value: string): CookieText | undefined {
     if (browser === 'write') return parsePlain(value)
-    return (browser === 'read' ? keys?.verify(name, '', value) : keys?.unseal(name, '', value))?.cookie
+    return browser === 'read' ? keys?.verify(name, '', value) : keys?.unseal(name, '', value)
   }
 
   function close({ browser }: Definition, name: string, cookie: CookieText): string {

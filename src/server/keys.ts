@@ -18,27 +18,20 @@ import {
   signedPart,
 } from '../core/cookie.ts'
 
-/** A signed or sealed cookie that is genuine. Whether it has expired is for the caller to see. */
-export interface Opened {
-  /** What the cookie holds. */
-  readonly cookie: CookieText
-  /** Whether it is under the first secret; else the next write should rewrite it. */
-  readonly current: boolean
-}
-
 /**
  * Signs and seals the values of cookies. `name` is the full name of the cookie, prefixes included; `tag` says whom it
- * is bound to, and is empty for a cookie that is bound to nobody. A value opens only under the same two.
+ * is bound to, and is empty for a cookie that is bound to nobody. A value opens only under the same two. Whether it has
+ * expired is for the caller to see.
  */
 export interface Keys {
   /** Signed value: scripts can read and not forge it. `1s.<version>.<at>.<expires>.<payload>.<mac>` */
   sign(name: string, tag: string, cookie: CookieText): string
   /** Reads a signed value; `undefined` if it is not genuine. Never throws. */
-  verify(name: string, tag: string, value: string): Opened | undefined
+  verify(name: string, tag: string, value: string): CookieText | undefined
   /** Sealed value: nobody else can read or forge it. `1e.<keyId>.<box>` */
   seal(name: string, tag: string, cookie: CookieText): string
   /** Reads a sealed value; `undefined` if it is not genuine. Never throws. */
-  unseal(name: string, tag: string, value: string): Opened | undefined
+  unseal(name: string, tag: string, value: string): CookieText | undefined
 }
 
 interface Key {
@@ -52,12 +45,6 @@ const NONCE_BYTES = 12
 const TAG_BYTES = 16
 const KEY_BYTES = 32
 const ID_BYTES = 3
-const SECRET_BYTES = 32
-
-/** Of 32 random bytes, fewer than 16 different ones come once in 10¹⁵. */
-const DISTINCT_BYTES = 16
-
-const HOW_TO = `make one with: node -e "console.log(require('crypto').randomBytes(32).toString('base64url'))"`
 
 /**
  * Derives the keys of cookies from the application's secrets, once: no request pays for it.
@@ -66,17 +53,16 @@ const HOW_TO = `make one with: node -e "console.log(require('crypto').randomByte
  * `breadbin/sign/1` gives the 32 bytes of the HMAC-SHA-256 key; `breadbin/seal/1` 35 bytes: the AES-256-GCM key and
  * the key id. Nonces are random: NIST SP 800-38D §8.3 allows 2³² sealed values under one secret.
  *
- * @param secrets Each base64url of at least 32 random bytes. The first signs and seals, all open.
+ * @param secrets One at least. The first signs and seals, all open: what is under an older one is under the first as
+ * soon as it is written again.
  * @param random Source of nonces, for tests.
- * @throws TypeError for no secret, or one that is too short, not base64url, or evidently not random.
  */
 export function deriveKeys(
-  secrets: readonly string[],
+  [secret, ...older]: readonly [Buffer, ...Buffer[]],
   random: (bytes: number) => Uint8Array = randomBytes,
 ): Keys {
-  const keys = secrets.map((secret, index) => deriveKey(toBytes(secret, `secrets[${index}]`)))
-  const [first] = keys
-  if (!first) throw new TypeError(`secrets: there is none; ${HOW_TO}`)
+  const first = deriveKey(secret)
+  const keys = [first, ...older.map(deriveKey)]
 
   return {
     sign(name, tag, cookie) {
@@ -87,8 +73,8 @@ export function deriveKeys(
       const signed = parseSigned(value)
       if (!signed) return undefined
       const mac = Buffer.from(signed.mac, 'base64url')
-      const index = keys.findIndex((key) => timingSafeEqual(mac, macOf(key, [name, tag, signed.part])))
-      return index < 0 ? undefined : { cookie: signed.cookie, current: index === 0 }
+      const isGenuine = keys.some((key) => timingSafeEqual(mac, macOf(key, [name, tag, signed.part])))
+      return isGenuine ? signed.cookie : undefined
     },
     seal(name, tag, cookie) {
       const nonce = random(NONCE_BYTES)
@@ -101,10 +87,10 @@ export function deriveKeys(
       const sealed = parseSealed(value)
       if (!sealed) return undefined
       // Two ids of 24 bits may be equal, so the first key that opens it counts, not the first with its id.
-      for (const [index, key] of keys.entries()) {
-        const content = key.id === sealed.keyId ? open(key, joined([name, tag]), sealed.box) : undefined
+      for (const key of keys.filter(({ id }) => id === sealed.keyId)) {
+        const content = open(key, joined([name, tag]), sealed.box)
         const cookie = content === undefined ? undefined : parseContent(content)
-        if (cookie) return { cookie, current: index === 0 }
+        if (cookie) return cookie
       }
       return undefined
     },
@@ -149,15 +135,4 @@ function open(key: Key, associated: Buffer, box: string): string | undefined {
     // The tag is wrong: somebody else wrote it, or it belongs to another cookie or owner.
     return undefined
   }
-}
-
-function toBytes(secret: string, option: string): Buffer {
-  // Environment variables are often not set, whatever the types say.
-  const bytes = Buffer.from(typeof secret === 'string' ? secret : '', 'base64url')
-  if (bytes.toString('base64url') !== secret) throw new TypeError(`${option} is not base64url; ${HOW_TO}`)
-  if (bytes.length < SECRET_BYTES) {
-    throw new TypeError(`${option} has fewer than ${SECRET_BYTES} bytes; ${HOW_TO}`)
-  }
-  if (new Set(bytes).size < DISTINCT_BYTES) throw new TypeError(`${option} is not random; ${HOW_TO}`)
-  return bytes
 }

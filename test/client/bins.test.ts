@@ -9,7 +9,7 @@ import { openTimers } from '../support/clock.ts'
 import { fetchWith } from '../support/http.ts'
 import { openProfile, type Profile } from '../support/page.ts'
 
-const SECRETS = [Buffer.from(Array.from({ length: 32 }, (_, index) => index)).toString('base64url')]
+const SECRETS = [Buffer.from(Array.from({ length: 32 }, (_, index) => index * 7)).toString('base64url')]
 
 const PLACES: Record<string, Place> = {
   ...BROWSER_PLACES,

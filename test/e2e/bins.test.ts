@@ -9,7 +9,7 @@ import { openSite, pageWith, type Site } from '../support/http-site.ts'
 import { needs } from '../support/needs.ts'
 import type { BinsPage } from './pages/bins.ts'
 
-const SECRETS = [Buffer.from(Array.from({ length: 32 }, (_, index) => index)).toString('base64url')]
+const SECRETS = [Buffer.from(Array.from({ length: 32 }, (_, index) => index * 7)).toString('base64url')]
 
 const chromium = needs('chromium')
 

@@ -37,6 +37,7 @@ describe('the entries of the package', () => {
           "openBins",
         ],
         "breadbin/server": [
+          "generateSecret",
           "migrate",
           "movingStore",
           "serveBins",

@@ -10,8 +10,7 @@ import type { BinsSuiteOptions } from '../suites/bins.ts'
 import { binsSuite, type Place } from '../suites/bins.ts'
 import { openCookieJar, requestWith, take } from '../support/http.ts'
 import { temporaryFolders } from '../support/open-store.ts'
-
-const SECRETS = [Buffer.from(Array.from({ length: 32 }, (_, index) => index)).toString('base64url')]
+import { SECRETS } from '../support/requests.ts'
 
 const COOKIES: Record<string, Place> = {
   'plain cookies': { options: { storage: 'cookie' } },

@@ -3,6 +3,7 @@ import { formatPlain } from '../../src/core/cookie.ts'
 import { defineBins } from '../../src/core/definition.ts'
 import { openCookieValues } from '../../src/server/cookie-values.ts'
 import { deriveKeys, type Keys } from '../../src/server/keys.ts'
+import { parseSecrets } from '../../src/server/secrets.ts'
 import { SECRETS } from '../support/requests.ts'
 
 const bins = defineBins(
@@ -18,7 +19,7 @@ const cookie = { version: 1, at: 1_000, expires: 2_000, text: '{"json":"hello"}'
 
 /** Values under keys that count what they open. */
 function open() {
-  const keys = deriveKeys(SECRETS)
+  const keys = deriveKeys(parseSecrets(SECRETS))
   let opened = 0
   const counted: Keys = {
     ...keys,

@@ -10,7 +10,7 @@ import { MINUTE, openClock, SECOND } from '../../support/clock.ts'
 import { requestWith, take } from '../../support/http.ts'
 import { openProfile } from '../../support/page.ts'
 
-const SECRETS = [Buffer.from(Array.from({ length: 32 }, (_, index) => index)).toString('base64url')]
+const SECRETS = [Buffer.from(Array.from({ length: 32 }, (_, index) => index * 7)).toString('base64url')]
 
 const bins = defineBins({
   theme: { schema: z._default(z.enum(['light', 'dark']), 'light'), storage: 'cookie' },
