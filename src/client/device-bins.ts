@@ -1,7 +1,7 @@
 import type { BinText } from '../core/data.ts'
 import type { Definition } from '../core/definition.ts'
+import type { Edit } from './page-edits.ts'
 import { openQueue } from './queue.ts'
-import type { Edit } from './replica.ts'
 import type { Rows } from './storages/rows.ts'
 
 /** The bins that never leave this device. */

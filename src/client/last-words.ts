@@ -1,4 +1,5 @@
 import type { BinText } from '../core/data.ts'
+import type { MergeBin } from '../core/merge.ts'
 import {
   edit,
   isMade,
@@ -67,13 +68,8 @@ export interface StoreOptions {
   readonly reading: ReplicaReading
   /** Whether the rows are those of all tabs. */
   readonly isShared: () => boolean
-  /** Merges by the bin's rule; `undefined` if it has none. */
-  readonly merge: (
-    bin: string,
-    base: BinText | undefined,
-    mine: BinText | undefined,
-    theirs: BinText | undefined,
-  ) => BinText | null | undefined
+  /** Merges by the bin's rule. */
+  readonly merge: MergeBin
   /** The present, in ms since the Unix epoch. */
   readonly clock: () => number
 }
@@ -145,7 +141,7 @@ function make(
 ): Replica {
   const theirs = visible(replica.rows.get(bin), clock())
   const isStale = theirs?.text !== base?.text
-  const merged = isStale ? merge(bin, base, kept, theirs) : undefined
+  const merged = isStale ? merge(bin, { base, mine: kept, theirs }) : undefined
   if (isStale && strict && merged === undefined) {
     const message = 'the bin holds data that this edit was not made on'
     return noteMade(withRejected(replica, bin, kept, message), page, count)

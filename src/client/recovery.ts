@@ -1,4 +1,5 @@
-import { adopt, EMPTY_ROW, type Replica } from '../core/replica.ts'
+import { adopt } from '../core/adopt.ts'
+import { EMPTY_ROW, type Replica } from '../core/replica.ts'
 import { changesTo, parseReplica, type ReplicaReading, tagsIn } from './replica-rows.ts'
 import type { Rows } from './storages/rows.ts'
 

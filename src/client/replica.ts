@@ -1,43 +1,26 @@
 import { absorb, type Outcome } from '../core/absorb.ts'
 import type { BinText } from '../core/data.ts'
 import type { Definition, Definitions } from '../core/definition.ts'
-import { BinsError } from '../core/error.ts'
-import { isMerged, mergeTexts } from '../core/merge.ts'
+import { mergeBy } from '../core/merge.ts'
 import {
-  adopt,
-  edit,
-  isMade,
-  keptOf,
   offer,
   type PendingOp,
   pendingOf,
   type RejectedEdit,
   type Replica,
-  type ReplicaMeta,
   recall,
   visible,
-  withRejected,
 } from '../core/replica.ts'
 import type { AnswerPart, WireOp } from '../core/wire.ts'
-import { type Compute, openComputations } from './computations.ts'
-import { type Draft, openLastWords } from './last-words.ts'
+import { openComputations } from './computations.ts'
+import { openLastWords } from './last-words.ts'
 import { groupByStore, type Offer, type OfferLimits } from './offer.ts'
+import { openOwners } from './owners.ts'
 import type { Page } from './page.ts'
+import { type Edit, isNewer, openPageEdits } from './page-edits.ts'
 import { openQueue } from './queue.ts'
-import { changesTo, dropped, parseReplica, REPLICAS, type ReplicaReading, tagsIn } from './replica-rows.ts'
+import { changesTo, parseReplica, REPLICAS, type ReplicaReading, tagsIn } from './replica-rows.ts'
 import type { Rows } from './storages/rows.ts'
-
-/** One edit of a server bin. */
-export interface Edit {
-  /** The bin. */
-  readonly definition: Definition
-  /** Its new text. Pure: it runs on what this page shows, on what is stored, and after a conflict. */
-  readonly compute: Compute
-  /** Whether nothing may be overwritten that the text was not computed from. */
-  readonly strict: boolean
-  /** When it was made, in ms since the Unix epoch. */
-  readonly at: number
-}
 
 /** This browser's copy of its visitor's server bins, shared by all tabs. */
 export interface ClientReplica {
@@ -115,24 +98,22 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
   const { clock, newId } = page
   const pageId = newId()
   const computations = openComputations()
+  const merge = mergeBy(definitions)
+  const owners = openOwners(definitions, reading)
   const parse = (all: ReadonlyMap<string, unknown>, owner: string) => parseReplica(all, owner, reading)
   const lastWords = openLastWords(page.texts, definitions.cookie.prefix, pageId)
   await lastWords.store(rows, { reading, isShared, merge, clock })
-  /** Edits of which it is not known yet that they are stored. */
-  const drafts = new Map<number, Draft>()
-  let count = 0
   const initial = await rows.load(REPLICAS)
   let { tag } = options
   const queue = openQueue<Replica>({ initial: parse(initial, tag), transact, onChange })
+  const edits = openPageEdits({ pageId, queue, computations, merge, clock })
   await gather(initial)
 
   /** Takes the edits along that were made when there was no visitor, or for one that is gone since. */
   async function gather(all: ReadonlyMap<string, unknown>): Promise<void> {
     for (const other of tagsIn(all)) {
-      const isOurs = tag === '' || other === '' || isUnanswered(parse(all, other))
-      if (isOurs && other !== tag && !isCleared(other) && hasEdits(all, other)) {
-        await moveTo(tag, carryFrom(other))
-      }
+      if (other === tag || isCleared(other) || !owners.mayCarry(all, { from: other, to: tag })) continue
+      await moveTo(tag, (present) => owners.carry(present, { from: other, to: tag }))
     }
   }
 
@@ -149,102 +130,25 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
     return parse(after, owner)
   }
 
-  /** Whether there are edits that may go along to the present owner. */
-  function hasEdits(all: ReadonlyMap<string, unknown>, owner: string): boolean {
-    const { rows: its, meta } = parse(all, owner)
-    return !meta.left && [...its.values()].some(({ op }) => op)
-  }
-
   /** Becomes the replica of another owner, in one transaction with what else that changes. */
   function moveTo(
     owner: string,
-    changes: (all: ReadonlyMap<string, unknown>, owner: string) => Map<string, unknown>,
-  ) {
+    changes: (all: ReadonlyMap<string, unknown>) => Map<string, unknown>,
+  ): Promise<void> {
     return queue.replaceBy(async () => {
       const after = await rows.change(REPLICAS, (all) => {
         tag = owner
-        return changes(all, owner)
+        return changes(all)
       })
       computations.clear()
       return parse(after, owner)
     })
   }
 
-  /** Lets edits that were made after the given time come along, and leaves nothing behind. */
-  function carryFrom(former: string, after = Number.NEGATIVE_INFINITY) {
-    return (all: ReadonlyMap<string, unknown>, owner: string) => {
-      const { rows: left, meta } = parse(all, former)
-      const recent = new Map([...left].filter(([, { op }]) => op && op.at > after))
-      // An edit may come back to the visitor that it was made for.
-      const rebase = (from: PendingOp['from']): PendingOp['from'] => {
-        if (from?.owner !== owner) return from && { owner: former, ...from }
-        const { owner: _, ...its } = from
-        return its
-      }
-      const into = parse(all, owner)
-      const { left: _, ...known } = into.meta
-      // Where nobody was before, it goes on under its id: what may have been sent already is known by that.
-      const client = known.last === 0 ? meta.client : known.client
-      const adopted = adopt(
-        { rows: into.rows, meta: { ...known, client } },
-        { rows: recent, meta },
-        { merge, rebase, isMerged: (bin) => definitions.knows(bin) && isMerged(definitions.find(bin)) },
-      )
-      return new Map([...dropped(all, former), ...changesTo(all, owner, adopted)])
-    }
-  }
-
-  /** Leaves all where it is, for the case that the visitor comes back. */
-  function changePlaces(former: string) {
-    return (all: ReadonlyMap<string, unknown>, owner: string) => {
-      return new Map([...marked(all, former, { left: true }), ...marked(all, owner, {})])
-    }
-  }
-
-  function marked(all: ReadonlyMap<string, unknown>, owner: string, mark: Pick<ReplicaMeta, 'left'>) {
-    const { rows: its, meta } = parse(all, owner)
-    const { left: _, ...known } = meta
-    return changesTo(all, owner, { rows: its, meta: { ...known, ...mark } })
-  }
-
   return {
     find: ({ name }) => visible(queue.shown.rows.get(name), clock()),
 
-    edit({ definition, compute, strict, at }) {
-      const { name, store } = definition
-      count += 1
-      const own = { count, bin: name, store, at, strict }
-      /** What the edit made of what this page showed. */
-      let draft: Draft | undefined
-      const done = queue.add({
-        apply(replica) {
-          if (isMade(replica, pageId, own.count)) return replica
-          const present = visible(replica.rows.get(name), clock())
-          const made = compute(present)
-          if (isNewer(present, definition)) return outdated(replica, definition, { kept: made, strict })
-          // What another tab has stored, and this one has not shown yet, is merged as anybody else's edit.
-          const isStale = draft !== undefined && !strict && present?.text !== draft.base?.text
-          const merged = isStale ? merge(name, draft?.base, made, present) : undefined
-          const kept = merged === undefined ? made : (merged ?? undefined)
-          const from = isStale && merged === undefined ? draft?.from : undefined
-          const after = edit(replica, name, { kept, at, strict, store, from, page: pageId, count: own.count })
-          const base = after.rows.get(name)?.op?.from ?? null
-          draft ??= { ...own, ...(present ? { base: present } : {}), from: base, ...keptOf(made) }
-          return after
-        },
-        onApplied(before, { meta }) {
-          const on = strict ? before.rows.get(name)?.op?.n : undefined
-          // What was set is for the merge rule, if there is one: setting it once more would overwrite.
-          const isOwn = strict || !isMerged(definition)
-          if (isOwn && before.meta !== meta) computations.add(name, compute, { n: meta.last, on })
-          else computations.forget(name)
-        },
-      })
-      if (draft) drafts.set(own.count, draft)
-      const forget = () => drafts.delete(own.count)
-      done.then(forget, forget)
-      return done
-    },
+    edit: edits.add,
 
     names: () => [...queue.shown.rows.keys()],
 
@@ -260,10 +164,7 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
 
     switchTo(owner) {
       const former = tag
-      return moveTo(owner, (all) => {
-        const isSame = former === '' || isUnanswered(parse(all, former))
-        return isSame ? carryFrom(former)(all, owner) : changePlaces(former)(all, owner)
-      })
+      return moveTo(owner, (all) => owners.follow(all, { from: former, to: owner }))
     },
 
     clear() {
@@ -275,7 +176,8 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
     },
 
     async leave(before) {
-      if (tag !== '') await moveTo('', carryFrom(tag, before))
+      const former = tag
+      if (former !== '') await moveTo('', (all) => owners.carry(all, { from: former, to: '', after: before }))
     },
 
     async offer(limits) {
@@ -319,8 +221,8 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
         return op && !stored.rows.get(bin)?.op?.offered ? [{ bin, op }] : []
       })
       // A page that is left with a transaction loses its place in the back/forward cache to others that wait for it.
-      if (sent.length + drafts.size > 0) {
-        const words = { tag, client, page: pageId, isShared: isShared(), sent, drafts: [...drafts.values()] }
+      if (sent.length + edits.drafts.length > 0) {
+        const words = { tag, client, page: pageId, isShared: isShared(), sent, drafts: edits.drafts }
         if (!lastWords.write(words)) return undefined
         // The page may live on: then they are written down as always.
         queue
@@ -385,38 +287,4 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
       return op?.page === pageId || op?.offered
     })
   }
-
-  function merge(
-    bin: string,
-    base: BinText | undefined,
-    mine: BinText | undefined,
-    theirs: BinText | undefined,
-  ): BinText | null | undefined {
-    // Another version of the program may have made it.
-    if (!definitions.knows(bin)) return undefined
-    const definition = definitions.find(bin)
-    const text = mergeTexts(definition, { base, mine, theirs })
-    return typeof text === 'string' ? { text, version: definition.version } : text
-  }
-}
-
-/** Whether a newer version of the program wrote what is kept. */
-function isNewer(kept: BinText | undefined, { version }: Definition): boolean {
-  return kept !== undefined && kept.version > version
-}
-
-/** Refuses an edit that would overwrite what this version of the program cannot read. */
-function outdated(
-  replica: Replica,
-  { name }: Definition,
-  { kept, strict }: { kept: BinText | undefined; strict: boolean },
-): Replica {
-  const message = `A newer version of this program wrote bin ${JSON.stringify(name)}; reload the page.`
-  if (strict) throw new BinsError('OUTDATED', message, { bin: name })
-  return withRejected(replica, name, kept, message)
-}
-
-/** Responses to requests without a cookie each make a visitor, and the last one stays: such a one never came to life. */
-function isUnanswered({ meta }: Replica): boolean {
-  return Object.keys(meta.cursors).length === 0
 }

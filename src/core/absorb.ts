@@ -1,4 +1,5 @@
 import type { BinText } from './data.ts'
+import type { MergeBin } from './merge.ts'
 import {
   EMPTY_ROW,
   type Known,
@@ -31,13 +32,8 @@ export interface AbsorbRules {
   readonly sentCursor: string | undefined
   /** Whether this version of the program can read what is kept. */
   readonly knowsVersion: (bin: string, kept: BinText | undefined) => boolean
-  /** Merges by the definition's rule, or `undefined` if it has none. */
-  readonly merge: (
-    bin: string,
-    base: BinText | undefined,
-    mine: BinText | undefined,
-    theirs: BinText | undefined,
-  ) => BinText | null | undefined
+  /** Merges by the definition's rule. */
+  readonly merge: MergeBin
   /**
    * Computes a strict op anew on what is kept now, without the edits up to `seen`, which that was built with.
    * `undefined` if nobody is left to do so.
@@ -160,7 +156,8 @@ function resolve(
 
   const recomputed = op.strict ? rules.recompute(bin, op, seen, theirs.kept) : undefined
   if (recomputed === 'elsewhere') return { replica, outcome: 'elsewhere' }
-  const merged = recomputed === undefined ? rules.merge(bin, base, op.kept, theirs.kept) : recomputed
+  const merged =
+    recomputed === undefined ? rules.merge(bin, { base, mine: op.kept, theirs: theirs.kept }) : recomputed
   const { op: _, ...rest } = row
   if (merged === undefined) {
     const issues = [{ message: 'the bin holds data that this edit was not made on' }]

@@ -1,6 +1,6 @@
 import { encode } from './codec.ts'
 import { type BinText, fromTrusted, toText } from './data.ts'
-import type { Definition } from './definition.ts'
+import type { Definition, Definitions } from './definition.ts'
 
 /** Two edits that were made without knowing of each other; `undefined` = the bin is absent. */
 export interface Conflict {
@@ -11,6 +11,9 @@ export interface Conflict {
   /** What is kept now. */
   readonly theirs: BinText | undefined
 }
+
+/** Merges conflicting edits of a bin; `null` deletes it, `undefined` where no rule does it, or it failed. */
+export type MergeBin = (bin: string, conflict: Conflict) => BinText | null | undefined
 
 /** Whether conflicting edits of a bin are merged, by a rule that needs to know what both started from. */
 export function isMerged({ merge }: Pick<Definition, 'merge'>): boolean {
@@ -38,6 +41,17 @@ export function mergeTexts(definition: Definition, conflict: Conflict): string |
   } catch {
     // Neither edit may be lost because the application's rule cannot handle the pair: the caller keeps both.
     return undefined
+  }
+}
+
+/** Merges by the definitions' rules. */
+export function mergeBy({ knows, find }: Definitions): MergeBin {
+  return (bin, conflict) => {
+    // Another version of the program may have made it.
+    if (!knows(bin)) return undefined
+    const definition = find(bin)
+    const text = mergeTexts(definition, conflict)
+    return typeof text === 'string' ? { text, version: definition.version } : text
   }
 }
 

@@ -181,56 +181,6 @@ export function offer(
   return { replica: { ...replica, rows }, ops }
 }
 
-/** How the edits of one replica come to another. */
-export interface AdoptOptions {
-  /** What an edit was made on, for its new owner. Default: nothing of the new owner's. */
-  readonly rebase?: (from: PendingOp['from']) => PendingOp['from']
-  /** Whether a bin lets no edit win because it is the later one. Default: all do. */
-  readonly isMerged?: (bin: string) => boolean
-  /** Merges two edits of a bin by its rule; `undefined` if it has none, or it failed. */
-  readonly merge?: (
-    bin: string,
-    base: BinText | undefined,
-    mine: BinText | undefined,
-    theirs: BinText | undefined,
-  ) => BinText | null | undefined
-}
-
-/** Moves the unsent edits of one replica on top of another. */
-export function adopt(
-  into: Replica,
-  from: Replica,
-  { rebase = () => null, isMerged = () => false, merge = () => undefined }: AdoptOptions = {},
-): Replica {
-  let replica = into
-  const ops = [...from.rows]
-    .filter(([, row]) => row.op)
-    .sort(([, a], [, b]) => (a.op?.n ?? 0) - (b.op?.n ?? 0))
-  for (const [bin, former] of ops) {
-    const { op } = former
-    if (!op) continue
-    const row = replica.rows.get(bin) ?? EMPTY_ROW
-    const both = row.op && merge(bin, op.from?.kept, op.kept, row.op.kept)
-    if (both === undefined && row.op && (op.strict || isMerged(bin))) {
-      replica = withRejected(replica, bin, op.kept, 'the bin holds an edit that this edit was not made on')
-      continue
-    }
-    if (both === undefined && row.op && row.op.at > op.at) continue
-    const base = both === undefined || !row.op ? { from: rebase(op.from) } : { from: row.op.from }
-    const { kept, ...rest } = op
-    const n = Math.max(replica.meta.last + 1, op.n)
-    const text = both === undefined ? kept : (both ?? undefined)
-    // The owner of the former may come back.
-    const sent = bounded([...sentWith(row), ...sentWith(former)].sort((a, b) => a.n - b.n))
-    const moved: PendingOp = { ...rest, ...base, ...keptOf(text), n, offered: false }
-    replica = {
-      rows: new Map(replica.rows).set(bin, { ...row, op: moved, sent }),
-      meta: { ...replica.meta, last: n },
-    }
-  }
-  return replica
-}
-
 /** Keeps an edit as a rejected draft. */
 export function withRejected(
   { rows, meta }: Replica,
@@ -296,18 +246,21 @@ function baseOf(known: Known | undefined, pulled: boolean): PendingOp['from'] {
   return pulled ? { rev: 0 } : null
 }
 
-/** A page that went away may have sent its edit, and nobody knows. */
-function sentWith({ op, sent }: ReplicaRow, page?: string): ReplicaRow['sent'] {
-  return op && (op.offered || op.page !== page) ? bounded([...sent, { n: op.n, ...keptOf(op.kept) }]) : sent
-}
-
-/** The first ones are those that the server may have taken before all others failed; the last ones may be on their way. */
-function bounded(sent: ReplicaRow['sent']): ReplicaRow['sent'] {
-  if (sent.length <= MAX_SENT) return sent
-  return [...sent.slice(0, MAX_SENT / 2), ...sent.slice(-MAX_SENT / 2)]
-}
-
 /** A property that is left out rather than undefined. */
 export function keptOf(kept: BinText | undefined): { kept?: BinText } {
   return kept ? { kept } : {}
+}
+
+/** Edits of a bin that may have been sent, once another takes the place of the one that waits: no page but its own knows. */
+export function sentWith({ op, sent }: ReplicaRow, page?: string): ReplicaRow['sent'] {
+  return op && (op.offered || op.page !== page) ? bounded([...sent, { n: op.n, ...keptOf(op.kept) }]) : sent
+}
+
+/**
+ * Lets go of unanswered edits beyond a limit. The first ones are those that the server may have taken before all others
+ * failed; the last ones may be on their way.
+ */
+export function bounded(sent: ReplicaRow['sent']): ReplicaRow['sent'] {
+  if (sent.length <= MAX_SENT) return sent
+  return [...sent.slice(0, MAX_SENT / 2), ...sent.slice(-MAX_SENT / 2)]
 }

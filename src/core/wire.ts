@@ -1,4 +1,5 @@
-import type { BinsRecord, OpState, Row } from './record.ts'
+import type { OpState } from './apply.ts'
+import type { BinsRecord, Row } from './record.ts'
 
 /** Version of the sync protocol. */
 export const PROTOCOL = 1

@@ -1,15 +1,8 @@
+import { type ApplyOptions, apply, type Op, type OpResult } from '../core/apply.ts'
 import type { BinText } from '../core/data.ts'
 import type { Definition } from '../core/definition.ts'
 import { mergeTexts } from '../core/merge.ts'
-import {
-  type ApplyOptions,
-  apply,
-  type BinsRecord,
-  isLive,
-  type Op,
-  type OpResult,
-  type Row,
-} from '../core/record.ts'
+import { type BinsRecord, isLive, type Row } from '../core/record.ts'
 import { outdated, recordTooLarge, unmerged } from './errors.ts'
 
 /** A change of a server bin that a request has made and not yet saved. */

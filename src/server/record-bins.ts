@@ -1,6 +1,7 @@
+import type { ApplyOptions } from '../core/apply.ts'
 import type { Definition } from '../core/definition.ts'
 import type { KeptText } from '../core/reader.ts'
-import { type ApplyOptions, type BinsRecord, createRecord, type Row } from '../core/record.ts'
+import { type BinsRecord, createRecord, type Row } from '../core/record.ts'
 import type { AnswerPart } from '../core/wire.ts'
 import { snapshotOf } from './changes.ts'
 import { applyEdits, type Edit, textIn } from './edits.ts'

@@ -1,8 +1,9 @@
+import { apply, type Op, type OpResult } from '../core/apply.ts'
 import { toOwnText } from '../core/data.ts'
 import { BinsError } from '../core/error.ts'
 import { report } from '../core/event.ts'
 import { BARE_AGE } from '../core/limits.ts'
-import { apply, type BinsRecord, type Op, type OpResult } from '../core/record.ts'
+import type { BinsRecord } from '../core/record.ts'
 import {
   type AnswerPart,
   fromCursor,

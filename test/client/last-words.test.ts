@@ -5,6 +5,7 @@ import { parseReplica, readingOf } from '../../src/client/replica-rows.ts'
 import { memoryRows } from '../../src/client/storages/memory.ts'
 import type { Rows } from '../../src/client/storages/rows.ts'
 import { defineBins } from '../../src/core/definition.ts'
+import type { MergeBin } from '../../src/core/merge.ts'
 import { fakePage } from '../support/fake-page.ts'
 import { fakeStorage } from '../support/fake-storage.ts'
 
@@ -39,11 +40,11 @@ const draft = (count: number, data: string, more: object = {}) => {
   return { count, bin: 'note', store: 'default', from: null, kept: kept(data), at: 5, strict: false, ...more }
 }
 /** A merge rule that shows what it was given. */
-const merge = (_: string, ...texts: Array<{ text: string } | undefined>) =>
-  kept(texts.map((text) => (text ? JSON.parse(text.text).json : 'nothing')).join())
+const merge: MergeBin = (_, { base, mine, theirs }) =>
+  kept([base, mine, theirs].map((text) => (text ? JSON.parse(text.text).json : 'nothing')).join())
 
 /** What the next page finds of the bin, after pages were left with these words. */
-async function foundAfter(said: PageWords[], rows: Rows, tag = 'tag', rule?: typeof merge) {
+async function foundAfter(said: PageWords[], rows: Rows, tag = 'tag', rule?: MergeBin) {
   const texts = fakeStorage()
   for (const [index, one] of said.entries()) {
     expect(openLastWords(texts, 'bb', `page-${index}`).write(one)).toBe(true)

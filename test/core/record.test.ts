@@ -1,17 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { apply, type Op, type OpResult } from '../../src/core/apply.ts'
 import { defineBins } from '../../src/core/definition.ts'
-import {
-  apply,
-  type BinsRecord,
-  createRecord,
-  erase,
-  isLive,
-  liveUntil,
-  type Op,
-  type OpResult,
-  type Row,
-} from '../../src/core/record.ts'
+import { type BinsRecord, createRecord, erase, isLive, liveUntil, type Row } from '../../src/core/record.ts'
 import { DAY, HOUR, START } from '../support/clock.ts'
 
 const bins = defineBins(

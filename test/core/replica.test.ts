@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import { type AbsorbRules, absorb } from '../../src/core/absorb.ts'
+import { apply, type Op } from '../../src/core/apply.ts'
 import { encode } from '../../src/core/codec.ts'
-import { type BinText, fromTrusted } from '../../src/core/data.ts'
+import { fromTrusted } from '../../src/core/data.ts'
 import { defineBins } from '../../src/core/definition.ts'
-import { mergeTexts } from '../../src/core/merge.ts'
-import { apply, type BinsRecord, createRecord, isLive, type Op } from '../../src/core/record.ts'
+import { mergeBy } from '../../src/core/merge.ts'
+import { type BinsRecord, createRecord, isLive } from '../../src/core/record.ts'
 import { edit, offer, type Replica, visible } from '../../src/core/replica.ts'
 import { type AnswerPart, fromCursor, toCursor, toWireRow, type WireOp } from '../../src/core/wire.ts'
 import { SECOND, START } from '../support/clock.ts'
@@ -176,7 +177,7 @@ const RULES: AbsorbRules = {
   now: START,
   storeOf: () => 'default',
   sentCursor: undefined,
-  merge,
+  merge: mergeBy(definitions),
   recompute: () => undefined,
   knowsVersion: () => true,
 }
@@ -372,7 +373,7 @@ function simulate(seed: number, { deletes = false, powerLoss = false, backup = f
       now,
       storeOf: () => 'default',
       sentCursor: cursor,
-      merge,
+      merge: mergeBy(definitions),
       recompute: () => undefined,
       knowsVersion: () => true,
     }).replica
@@ -456,16 +457,6 @@ function simulate(seed: number, { deletes = false, powerLoss = false, backup = f
       return 'does not come to rest'
     },
   }
-}
-
-function merge(
-  bin: string,
-  base: BinText | undefined,
-  mine: BinText | undefined,
-  theirs: BinText | undefined,
-): BinText | null | undefined {
-  const text = mergeTexts(definitions.find(bin), { base, mine, theirs })
-  return typeof text === 'string' ? { text, version: 1 } : text
 }
 
 function toOp({ data, gone: _, sv, ...op }: WireOp): Op {

@@ -14,7 +14,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'compare-and-set on rev',
     seeds: 200,
     changes: [
-      change('core/record.ts', 'if (op.base === row.rev) return true', 'if (op.base !== null) return true'),
+      change('core/apply.ts', 'if (op.base === row.rev) return true', 'if (op.base !== null) return true'),
     ],
   },
   {
@@ -22,7 +22,7 @@ export const MUTANTS: readonly Mutant[] = [
     seeds: 500,
     changes: [
       change(
-        'core/record.ts',
+        'core/apply.ts',
         'resultOf(op, state, seen, row)',
         "resultOf(op, state, state === 'dup' ? seen : 0, row)",
       ),
@@ -31,7 +31,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'an op number is applied once',
     seeds: 500,
-    changes: [change('core/record.ts', "if (client !== undefined && op.n <= seen) return answer('dup')", '')],
+    changes: [change('core/apply.ts', "if (client !== undefined && op.n <= seen) return answer('dup')", '')],
   },
   {
     rule: 'op numbers are durable before they are sent',
@@ -60,7 +60,7 @@ export const MUTANTS: readonly Mutant[] = [
     seeds: 500,
     changes: [
       change(
-        'core/record.ts',
+        'core/apply.ts',
         'return op.base === null && row.text !== undefined && !isLive(row, now, session)',
         'return op.base === null',
       ),
@@ -80,7 +80,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: '`strict`',
     seeds: 500,
-    changes: [change('core/record.ts', 'if (op.strict || isMerged({ merge }))', 'if (isMerged({ merge }))')],
+    changes: [change('core/apply.ts', 'if (op.strict || isMerged({ merge }))', 'if (isMerged({ merge }))')],
   },
   {
     rule: 'gravestones',
@@ -92,7 +92,7 @@ export const MUTANTS: readonly Mutant[] = [
     seeds: 500,
     changes: [
       change(
-        'core/record.ts',
+        'core/apply.ts',
         'const bins = new Map(record.bins).set(op.bin, toRow(op, row, definition, seq, options))',
         'const bins = new Map(record.bins).set(op.bin, toRow(op, row, definition, seq, options)); if (op.text === undefined) bins.delete(op.bin)',
       ),
@@ -129,7 +129,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'an absent row with a base is a conflict',
     seeds: 10_000,
     changes: [
-      change('core/record.ts', 'if (!row) return op.base === null || op.base === 0', 'if (!row) return true'),
+      change('core/apply.ts', 'if (!row) return op.base === null || op.base === 0', 'if (!row) return true'),
     ],
   },
   {
@@ -146,7 +146,7 @@ export const MUTANTS: readonly Mutant[] = [
     changes: [
       change('core/replica.ts', 'age: Math.max(0, now - at),', 'age: at,'),
       change(
-        'core/record.ts',
+        'core/apply.ts',
         'return now - Math.max(0, op.age)',
         'return op.age > 1e12 ? op.age : now - Math.max(0, op.age)',
       ),
