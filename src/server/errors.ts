@@ -50,6 +50,15 @@ export function unmerged(bin: string): BinsError {
   )
 }
 
+/** A store could not be read in this request: what is not known must not be changed. */
+export function storeDown(cause: unknown): BinsError {
+  return new BinsError(
+    'STORE_FAILED',
+    'The store could not be read in this request, so nothing is written to it; see the cause.',
+    { cause },
+  )
+}
+
 /** A record is there, and of a format that this version of Breadbin does not know. */
 export function unreadableRecord(): BinsError {
   return new BinsError('STORE_FAILED', 'A record in the store cannot be read; it was left as it is.')

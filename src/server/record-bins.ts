@@ -1,12 +1,12 @@
-import type { ApplyOptions } from '../core/apply.ts'
 import type { Definition } from '../core/definition.ts'
 import type { KeptText } from '../core/reader.ts'
-import { type BinsRecord, createRecord, type Row } from '../core/record.ts'
+import { type ApplyOptions, type BinsRecord, createRecord, type Row } from '../core/record.ts'
 import type { AnswerPart } from '../core/wire.ts'
 import { snapshotOf } from './changes.ts'
 import { applyEdits, type Edit, textIn } from './edits.ts'
 import { gone, headSent, unreadableRecord } from './errors.ts'
 import type { Jar } from './jar.ts'
+import { openOutage } from './outage.ts'
 import type { ServerParts } from './server.ts'
 import { visitorTag } from './token.ts'
 import { openVisitor } from './visitor.ts'
@@ -14,14 +14,21 @@ import { freshMark, openVisitorRecords } from './visitor-records.ts'
 
 /** The server bins of one request. */
 export interface RecordBins {
-  /** Loads the records that these bins live in. */
+  /**
+   * Loads the records that these bins live in.
+   *
+   * @throws {@link BinsError} `STORE_FAILED`, `STORE_TIMEOUT`, unless `onStoreDown` says otherwise.
+   */
   load(definitions: readonly Definition[]): Promise<void>
+  /** Whether a store could not be read in this request: then nothing is written, and what is read may be out of date. */
+  isDown(): boolean
   /** What a bin holds: the edit of this request, else what was loaded. */
   find(definition: Definition): KeptText | undefined
   /**
    * Buffers an edit until {@link RecordBins.save}.
    *
-   * @throws {@link BinsError} `HEAD_SENT` if it needs a cookie that cannot be set any more; `TOO_LARGE`; `OUTDATED`.
+   * @throws {@link BinsError} `HEAD_SENT` if it needs a cookie that cannot be set any more; `TOO_LARGE`; `OUTDATED`;
+   * `STORE_FAILED` if a store could not be read in this request.
    */
   set(definition: Definition, text: string | null): void
   /** Changes a bin by compare-and-set, at once, together with the buffered edits of its record. */
@@ -56,8 +63,9 @@ export interface RecordBinsOptions {
 export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBinsOptions): RecordBins {
   const { definitions, stores, clock, random } = parts
   const { canSetCookie } = options
-  const visitor = openVisitor(parts, jar, options)
-  const records = openVisitorRecords(parts, visitor, canSetCookie)
+  const outage = openOutage(parts)
+  const visitor = openVisitor(outage.parts, jar, options)
+  const records = openVisitorRecords(outage.parts, visitor, canSetCookie)
   const loaded = new Map<string, BinsRecord>()
   const edits = new Map<string, Edit>()
   let lastTurn: Promise<unknown> = Promise.resolve()
@@ -94,6 +102,7 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
   }
 
   async function identify(): Promise<void> {
+    outage.check()
     await visitor.load()
     if (visitor.isUnreadable) throw unreadableRecord()
   }
@@ -190,15 +199,21 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
     if (isDeleted) await records.dismissIfEmpty()
   }
 
+  async function load(store: string): Promise<void> {
+    const record = loaded.has(store) ? undefined : await records.read(store)
+    // An update may have been quicker.
+    if (record && !loaded.has(store)) loaded.set(store, record)
+  }
+
   return {
     async load(wanted) {
-      await visitor.load()
-      for (const store of new Set(wanted.map((definition) => definition.store))) {
-        const record = loaded.has(store) ? undefined : await records.read(store)
-        // An update may have been quicker.
-        if (record && !loaded.has(store)) loaded.set(store, record)
+      await outage.tolerate(visitor.load)
+      for (const store of new Set(wanted.map(({ store }) => store))) {
+        await outage.tolerate(() => load(store))
       }
     },
+
+    isDown: () => outage.isNoted,
 
     find(definition) {
       const edit = edits.get(definition.name)
@@ -207,6 +222,7 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
     },
 
     set(definition, text) {
+      outage.check()
       const needsCookie = (text !== null && !visitor.token) || startsSession({ definition, text })
       if (needsCookie && !canSetCookie()) throw headSent()
       const edit = { definition, text, at: clock(), from: rowOf(definition) }
@@ -239,7 +255,7 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
 
     snapshot() {
       const { token, session } = visitor
-      if (!token) return []
+      if (!token || outage.isNoted) return []
       const saved = [...loaded].filter(([store]) => editsOf(store).length === 0)
       return saved.map(([store, record]) =>
         snapshotOf(record, visitorTag(token), { definitions, store, session, now: clock() }),

@@ -6,7 +6,7 @@ import { formatRecord, parseRecord } from '../core/record-text.ts'
 import { unreadableRecord } from './errors.ts'
 import { openMemo } from './memo.ts'
 import type { Store, Stored } from './store.ts'
-import type { Timer } from './timer.ts'
+import { startHeldTimer, type Timer } from './timer.ts'
 
 /** What a change makes of a record. Without `next`, nothing is written. */
 export interface Step<Result> {
@@ -33,6 +33,11 @@ export interface Records {
    * @throws {@link BinsError} `STORE_FAILED`, `STORE_TIMEOUT`.
    */
   read(key: string, options?: { fresh?: boolean }): Promise<BinsRecord | 'unreadable' | undefined>
+  /**
+   * A record as this process has read or written it last, if it remembers that; `undefined` also if there was none then.
+   * Without a question to the store.
+   */
+  recall(key: string): BinsRecord | undefined
   /**
    * Changes a record by compare-and-set, as often as it takes. Changes of one record that wait in this process are
    * written together.
@@ -93,7 +98,7 @@ export function openRecords(store: Store, options: RecordsOptions): Records {
   const { clock, casMs, storeMs, random, timer = startHeldTimer, onWrite, onEvent } = options
   const queues = new Map<string, Job[]>()
   /** Records by key: most are read far more often than written. */
-  const parsed = openMemo<{ text: string; record: BinsRecord }>(MAX_PARSED_BYTES)
+  const parsed = openMemo<{ text: string; record: BinsRecord | undefined }>(MAX_PARSED_BYTES)
 
   /** Waits for a call of the store, but not for ever. */
   function inTime<Result>(call: Promise<Result>): Promise<Result> {
@@ -121,10 +126,13 @@ export function openRecords(store: Store, options: RecordsOptions): Records {
 
   async function load(key: string, fresh: boolean): Promise<Found> {
     const stored = await inTime(store.read(key, { now: clock(), fresh }))
-    if (!stored) return { version: 0, record: undefined }
-    const { version, text } = stored
     const known = parsed.get(SCOPE, key)
-    if (known?.text === text) return { version, record: known.record }
+    if (!stored) {
+      if (known) remember(key, '', undefined)
+      return { version: 0, record: undefined }
+    }
+    const { version, text } = stored
+    if (known?.record && known.text === text) return { version, record: known.record }
     try {
       const record = parseRecord(text)
       remember(key, text, record)
@@ -135,7 +143,7 @@ export function openRecords(store: Store, options: RecordsOptions): Records {
     }
   }
 
-  function remember(key: string, text: string, record: BinsRecord): void {
+  function remember(key: string, text: string, record: BinsRecord | undefined): void {
     parsed.set(SCOPE, key, { text, record }, bytesOf(text))
   }
 
@@ -212,6 +220,8 @@ export function openRecords(store: Store, options: RecordsOptions): Records {
       return (await find(key, fresh)).record
     },
 
+    recall: (key) => parsed.get(SCOPE, key)?.record,
+
     find: (key) => find(key, true),
 
     async versions(keys) {
@@ -284,9 +294,4 @@ function toStoreError(cause: unknown, onEvent: OnEvent | undefined): BinsError {
   report(onEvent, { type: 'store-failed', cause })
   if (cause instanceof BinsError) return cause
   return new BinsError('STORE_FAILED', 'The store could not read or write; see the cause.', { cause })
-}
-
-function startHeldTimer(run: () => void, ms: number): () => void {
-  const timer = setTimeout(run, ms)
-  return () => clearTimeout(timer)
 }

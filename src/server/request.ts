@@ -79,6 +79,10 @@ export function openRequest(
     return storage !== 'server' || isAllOpen || opened.has(name)
   }
 
+  function isLoaded(definition: Definition): boolean {
+    return isOpen(definition) && !(definition.storage === 'server' && openedRecords?.isDown())
+  }
+
   function checkOpened(definition: Definition): void {
     if (isOpen(definition)) return
     throw new TypeError(
@@ -172,7 +176,7 @@ export function openRequest(
       readable(name)
       return reader.has(name)
     },
-    loaded: (name: string) => isOpen(definitions.find(name)),
+    loaded: (name: string) => isLoaded(definitions.find(name)),
     async update(name: string, change: (data: never) => unknown) {
       const definition = writable(name)
       const compute = (kept: KeptText | undefined) => {

@@ -1,12 +1,13 @@
 import type { BinName, Definition, Definitions } from '../core/definition.ts'
 import type { OnEvent } from '../core/event.ts'
 import type { Bus } from './bus.ts'
-import { checkBins, openKeys, openStores, toMaxStreams, toOrigin } from './configuration.ts'
+import { checkBins, openKeys, openStores, toMaxStreams, toOnStoreDown, toOrigin } from './configuration.ts'
 import { type CookieValues, openCookieValues } from './cookie-values.ts'
 import { answerEndpoint } from './endpoint.ts'
 import { type AnyRequest, readHead } from './head.ts'
 import { openLive } from './live.ts'
 import { type BinsMiddleware, createMiddleware, type MiddlewareOptions, openHeld } from './middleware.ts'
+import type { OnStoreDown } from './outage.ts'
 import { openRandom } from './random.ts'
 import { openReadings, type Readings } from './readings.ts'
 import { openRecords, type Records } from './records.ts'
@@ -47,6 +48,11 @@ export interface ServerOptions {
   casMs?: number
   /** How long a store may take to answer, in ms, until the call counts as failed. Default 5,000. */
   storeMs?: number
+  /**
+   * What a request gets whose server bins cannot be read, since a store fails or does not answer in time. Nothing is
+   * written for it then, whatever this says. Default `'error'`.
+   */
+  onStoreDown?: OnStoreDown
   /** The present, in ms since the Unix epoch. Default `Date.now`. */
   clock?: () => number
   /** Random bytes, fit for secrets. Default `node:crypto`'s. */
@@ -61,7 +67,7 @@ export interface BinsServer<D extends Definitions = Definitions> {
    * Opens the bins of a request; the same ones however often.
    *
    * @param names Bins that will be used: a record is read only if one of them lives in it. Default: all.
-   * @throws {@link BinsError} `STORE_FAILED`.
+   * @throws {@link BinsError} `STORE_FAILED`, `STORE_TIMEOUT`, unless `onStoreDown` says otherwise.
    */
   open(request: AnyRequest, names?: ReadonlyArray<BinName<D>>): Promise<ServerBins<D>>
   /**
@@ -105,6 +111,8 @@ export interface ServerParts {
   readonly records: (store: string) => Records
   /** Where browsers find the site, if the configuration says so. */
   readonly origin: string | undefined
+  /** What a request gets whose server bins cannot be read. */
+  readonly onStoreDown: OnStoreDown
   /** The present, in ms since the Unix epoch. */
   readonly clock: () => number
   /** Random bytes, fit for secrets. */
@@ -161,6 +169,7 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
       throw new TypeError(`There is no store ${JSON.stringify(store)}; name it in serveBins({ stores }).`)
     },
     origin: options.origin === undefined ? undefined : toOrigin(options.origin),
+    onStoreDown: toOnStoreDown(options.onStoreDown),
     clock,
     random,
     fraction,
