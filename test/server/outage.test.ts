@@ -230,6 +230,22 @@ describe("a request under onStoreDown: 'read-only'", () => {
     expect((await server.open(before)).get('cart')).toEqual([])
   })
 
+  it('takes nobody for empty whose bins it remembers as empty', async () => {
+    const { browser, server, down, fastDown } = await openVisited('read-only')
+    await browser.visit((state) => state.set('fast', null))
+    const other = openSite(bins, { store: down, stores: { fast: fastDown } })
+    await (await other.server.open(browser.request())).update('fast', () => 2)
+    const state = await server.open(browser.request(), ['cart'])
+    state.set('cart', null)
+    fastDown.setUp(false)
+    const headers = new Headers()
+    await expect(state.save(headers)).rejects.toMatchObject(failed)
+    expect(cookiesOf(headers)).toEqual({})
+    take(browser.jar, headers)
+    fastDown.setUp(true)
+    expect(await browser.visit((later) => later.get('fast'))).toBe(2)
+  })
+
   it('tells nobody of a visitor whose secret is wrong', async () => {
     const { browser, server, down } = await openVisited('read-only')
     const [id = ''] = /(?<=__Host-bb=)[\w-]+/.exec(browser.jar.header()) ?? []
