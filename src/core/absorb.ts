@@ -8,6 +8,7 @@ import {
   type PendingOp,
   type Replica,
   type ReplicaRow,
+  sentWith,
 } from './replica.ts'
 import type { AnswerPart, WireChange, WireResult } from './wire.ts'
 
@@ -167,7 +168,8 @@ function resolve(
   const n = Math.max(replica.meta.last + 1, op.n + 1)
   const { kept: __, ...made } = op
   const next: PendingOp = { ...startFrom(made, theirs), n, ...keptOf(merged ?? undefined), offered: false }
-  return { replica: put({ ...row, op: next }, n), outcome: 'merged' }
+  // Repeated, the former is applied where that is not known which it was refused for: it has expired, or its server is lost.
+  return { replica: put({ ...row, op: next, sent: sentWith(row) }, n), outcome: 'merged' }
 }
 
 /** What both sides start from: the last edit of ours that the server has built on, else what was edited. */

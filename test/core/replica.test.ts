@@ -142,6 +142,28 @@ describe('absorb', () => {
     expect(textIn(after, 'one')).toBe(encode({ a: 4 }))
   })
 
+  it('does not merge an edit in twice that was applied after it was answered with a conflict', () => {
+    const replica = offered(edited(EMPTY, 'one', { a: 1 }, 5)).replica
+    const conflict = {
+      n: 5,
+      bin: 'one',
+      state: 'conflict',
+      seen: 0,
+      rev: 9,
+      sv: 1,
+      data: { json: { b: 1 } },
+    } as const
+    const merged = offered(absorb(replica, answer([conflict]), RULES).replica)
+    expect(merged.ops).toMatchObject([{ n: 6, base: 9, data: { json: { a: 1, b: 1 } } }])
+    // What was there has expired, and then the first request came once more.
+    const next = { ...conflict, n: 6, seen: 5, rev: 12, data: { json: { a: 1 } } }
+    const { replica: after } = absorb(merged.replica, answer([next]), {
+      ...RULES,
+      sentCursor: 'epoch.9.mark',
+    })
+    expect(offered(after).ops).toMatchObject([{ n: 6, base: 12, data: { json: { a: 1, b: 1 } } }])
+  })
+
   it('remembers the first of very many edits that may have been sent, and the last ones', () => {
     let replica = EMPTY
     for (let n = 1; n <= 300; n += 1) replica = offered(edited(replica, 'one', { a: n }, n)).replica
