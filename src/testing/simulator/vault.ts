@@ -108,6 +108,7 @@ export async function openVault(
         next.history.note(key, stored.text)
       }
       trace.say('store', () => `goes on without its last ${former.writes.length - kept.length} writes`)
+      former.history.isLost = true
       lost.push(former.history)
       present = next
       const dice = fate.dice(`failover ${lost.length}`)
