@@ -4,10 +4,12 @@
  */
 import { mkdirSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import type { HistoryEvent } from '../../src/testing/store-suite/history.ts'
 import { LATER, NOW, openStore } from './open-store.ts'
 
 const [kind = '', folder = '', task = '', key = '', times = ''] = process.argv.slice(2)
 const store = openStore(kind, folder)
+const history: HistoryEvent[] = []
 
 const tasks: Record<string, (turn: number) => Promise<void>> = {
   /** Opens and closes, so that opening can be raced. */
@@ -24,9 +26,20 @@ const tasks: Record<string, (turn: number) => Promise<void>> = {
     await created.close?.()
   },
 
-  /** Adds 1 to the number under the key. */
+  /** Adds 1 to the number under the key, and remembers what was read and written when. */
   async increment() {
-    while (!(await overwrite((text) => String(Number(text) + 1)))) {}
+    let isWritten = false
+    while (!isWritten) {
+      const from = now()
+      let [readAt, before] = [0, 0]
+      isWritten = await overwrite((text, version) => {
+        readAt = now()
+        before = version - 1
+        return String(Number(text) + 1)
+      })
+      history.push({ from, to: readAt, before, after: before })
+      if (isWritten) history.push({ from: readAt, to: now(), before, after: before + 1 })
+    }
   },
 
   /** Writes over the key, and fails if somebody else does. */
@@ -52,6 +65,12 @@ const tasks: Record<string, (turn: number) => Promise<void>> = {
 
 for (let turn = 0; turn < Number(times); turn += 1) await tasks[task]?.(turn)
 await store.close?.()
+if (history.length > 0) process.stdout.write(JSON.stringify(history))
+
+/** In ns, on a clock that all processes of a machine share. */
+function now(): number {
+  return Number(process.hrtime.bigint())
+}
 
 function recordOf(version: number): string {
   return `${version} `.repeat(500)

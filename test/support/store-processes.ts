@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, type it } from 'vitest'
+import { checkHistory, type HistoryEvent } from '../../src/testing/store-suite/history.ts'
 import { NOW, openStore } from './open-store.ts'
 
 const SCRIPT = fileURLToPath(new URL('./store-process.ts', import.meta.url))
@@ -29,11 +30,25 @@ export function runProcessSync(kind: string, folder: string, task: Task): void {
   if (status !== 0) throw new Error(stderr)
 }
 
-/** Runs a task in several processes at once. */
-export async function runProcesses(kind: string, folder: string, task: Task, count: number): Promise<void> {
+/** Runs a task in several processes at once. Returns what each of them printed. */
+export async function runProcesses(
+  kind: string,
+  folder: string,
+  task: Task,
+  count: number,
+): Promise<string[]> {
   const children = Array.from({ length: count }, () => spawnProcess(kind, folder, task))
-  const codes = await Promise.all(children.map(async (child) => (await once(child, 'close'))[0]))
+  const outputs = children.map(() => '')
+  const codes = await Promise.all(
+    children.map(async (child, index) => {
+      child.stdout?.setEncoding('utf8').on('data', (text) => {
+        outputs[index] += text
+      })
+      return (await once(child, 'close'))[0]
+    }),
+  )
   expect(codes).toEqual(codes.map(() => 0))
+  return outputs
 }
 
 /** What must be true of a store that several processes share. */
@@ -42,18 +57,29 @@ export function processSuite(test: typeof it, kind: string, makeFolder: () => st
     await runProcesses(kind, makeFolder(), { task: 'open', key: 'key', times: 1 }, 10)
   })
 
-  test('counts to 80 in 8 processes', { timeout: 60_000 }, async () => {
+  async function countTogether(times: number, processes: number): Promise<void> {
     const folder = makeFolder()
-    await runProcesses(kind, folder, { task: 'increment', key: 'counter', times: 10 }, 8)
-    expect(await readText(kind, folder, 'counter')).toBe('80')
-  })
+    const task: Task = { task: 'increment', key: 'counter', times }
+    const outputs = await runProcesses(kind, folder, task, processes)
+    expect(await readText(kind, folder, 'counter')).toBe(String(times * processes))
+    checkHistory(
+      outputs.flatMap((output) => JSON.parse(output) as HistoryEvent[]),
+      kind,
+    )
+  }
+
+  test('counts to 80 in 8 processes, each step of which follows the one before', { timeout: 60_000 }, () =>
+    countTogether(10, 8),
+  )
 
   if (IS_LONG)
-    test('counts to 2,500 in 50 processes', { timeout: 600_000 }, async () => {
-      const folder = makeFolder()
-      await runProcesses(kind, folder, { task: 'increment', key: 'counter', times: 50 }, 50)
-      expect(await readText(kind, folder, 'counter')).toBe('2500')
-    })
+    test(
+      'counts to 2,500 in 50 processes, each step of which follows the one before',
+      {
+        timeout: 600_000,
+      },
+      () => countTogether(50, 50),
+    )
 
   test('loses no acknowledged write to kill -9, and tears none', { timeout: 600_000 }, async () => {
     const folder = makeFolder()

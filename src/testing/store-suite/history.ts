@@ -3,8 +3,10 @@ import type { Store } from '../../server/store.ts'
 import { entry, NOW, type StoreCases } from './case.ts'
 
 /** A call that has taken place: something happened to a key between two moments. */
-interface Event {
+export interface HistoryEvent {
+  /** When it began, on the clock of all callers. */
   readonly from: number
+  /** When its answer was there. */
   readonly to: number
   /** The version before; 0 = none. */
   readonly before: number
@@ -23,8 +25,8 @@ export const historyCases: StoreCases = {
 }
 
 /** Lets 8 callers read, write, create and delete 25 times each, and remembers what they were told. */
-async function callAtRandom(store: Store, key: string, seed: number): Promise<Event[]> {
-  const events: Event[] = []
+async function callAtRandom(store: Store, key: string, seed: number): Promise<HistoryEvent[]> {
+  const events: HistoryEvent[] = []
   let moment = 0
   let version = 0
   const call = async (roll: () => number) => {
@@ -49,20 +51,20 @@ async function callAtRandom(store: Store, key: string, seed: number): Promise<Ev
 }
 
 /**
- * Checks that there is an order of all events in which each finds what the one before has left, and that is the order
- * of time wherever one had ended before the other began.
+ * Checks that the history of a key is linearizable: that there is an order of all events in which each finds what the one
+ * before has left, and that is the order of time wherever one had ended before the other began. No version comes twice.
  */
-function checkHistory(events: readonly Event[], name: string): void {
+export function checkHistory(events: readonly HistoryEvent[], name: string): void {
   const changes = events.filter(({ before, after }) => before !== after)
   const birthOf = new Map(changes.filter(({ after }) => after > 0).map((event) => [event.after, event]))
-  const endOf = new Map<number, Event>()
+  const endOf = new Map<number, HistoryEvent>()
   for (const event of changes) {
     if (event.before === 0) continue
     assert.ok(!endOf.has(event.before), `${name}: version ${event.before} was changed twice`)
     assert.ok(birthOf.has(event.before), `${name}: version ${event.before} came from nowhere`)
     endOf.set(event.before, event)
   }
-  const isBefore = (one: Event | undefined, other: Event | undefined) => one && other && one.to < other.from
+  const isBefore = (one?: HistoryEvent, other?: HistoryEvent) => one && other && one.to < other.from
   const lives = changes
     .filter(({ before }) => before === 0)
     .map((first) => ({ first, last: lastOf(first, endOf) }))
@@ -91,12 +93,12 @@ function checkHistory(events: readonly Event[], name: string): void {
  * When a life surely was, as far as can be told: who has created it may hear of that after others have ended it. One that
  * has not ended comes last.
  */
-function orderOf({ first, last }: { first: Event; last: Event }): number {
+function orderOf({ first, last }: { first: HistoryEvent; last: HistoryEvent }): number {
   return last.after === 0 ? Math.min(first.to, last.from) : Infinity
 }
 
 /** The event that ends a life, or the last so far. */
-function lastOf(first: Event, endOf: ReadonlyMap<number, Event>): Event {
+function lastOf(first: HistoryEvent, endOf: ReadonlyMap<number, HistoryEvent>): HistoryEvent {
   let last = first
   for (let next = endOf.get(last.after); next; next = endOf.get(last.after)) last = next
   return last
