@@ -85,13 +85,18 @@ export async function openKeptRows(options: KeptRowsOptions): Promise<KeptRows> 
   }
 }
 
-/** Tells of each change. */
+/** Tells of each change; tabs that told each other of nothing would never come to rest. */
 function telling(rows: Rows, onStored: () => void): Rows {
   return {
     ...rows,
     async change(prefix, step) {
-      const present = await rows.change(prefix, step)
-      onStored()
+      let isChanged = false
+      const present = await rows.change(prefix, (all) => {
+        const changes = step(all)
+        isChanged = changes.size > 0
+        return changes
+      })
+      if (isChanged) onStored()
       return present
     },
   }
