@@ -10,6 +10,7 @@ export type BinsErrorCode =
   | 'OUTDATED' // a newer version of the definition wrote what is stored
   | 'HEAD_SENT' // the change needs a cookie and the response head has gone out
   | 'NO_VISITOR' // a visitor would be needed and this request may not create one
+  | 'NO_USER' // the bin follows a user, and who that is is not known here
   | 'CONFLICT' // others kept changing the record until the time limit
   | 'GONE' // the record was cleared after this request opened it
   | 'NOT_KEPT' // this browser would not keep the data

@@ -15,6 +15,8 @@ export type BinsEvent =
   | { readonly type: 'not-kept'; readonly bin: string; readonly cause?: unknown }
   /** A token was presented that belongs to nobody. */
   | { readonly type: 'unknown-visitor' }
+  /** A token was presented that another one has replaced: a very late request, or somebody who has copied it. */
+  | { readonly type: 'retired-token' }
   /** A record in the store cannot be read; it is left as it is. */
   | { readonly type: 'unreadable-record'; readonly cause: unknown }
   /** A response went out before its edits were saved. */

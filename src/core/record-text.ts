@@ -8,15 +8,8 @@ const FORMAT = 1
  * into a store can read and query it.
  */
 export function formatRecord(record: BinsRecord): string {
-  const { epoch, seq, marks, floor, created, secrets, cookieUntil, cookieAt, erased } = record
-  const head = JSON.stringify({
-    v: FORMAT,
-    epoch,
-    seq,
-    marks,
-    floor,
-    meta: { created, secrets, cookieUntil, cookieAt, erased },
-  })
+  const { epoch, seq, marks, floor, bins: _, applied: __, ...meta } = record
+  const head = JSON.stringify({ v: FORMAT, epoch, seq, marks, floor, meta })
   const bins = [...record.bins].map(([name, row]) => `${JSON.stringify(name)}:${formatRow(row)}`).join()
   const applied = JSON.stringify(
     Object.fromEntries([...record.applied].map(([client, counts]) => [client, Object.fromEntries(counts)])),
@@ -34,17 +27,12 @@ export function parseRecord(text: string): BinsRecord {
   const json = parseJson(text) as RecordJson
   if (json.v !== FORMAT)
     throw new TypeError('The record is of another format than this version of Breadbin knows.')
-  const { created, secrets, cookieUntil, cookieAt, erased } = json.meta
   return {
     epoch: json.epoch,
     seq: json.seq,
     marks: json.marks,
     floor: json.floor,
-    created,
-    secrets,
-    cookieUntil,
-    ...(cookieAt === undefined ? {} : { cookieAt }),
-    ...(erased === undefined ? {} : { erased }),
+    ...json.meta,
     bins: new Map(Object.entries(json.bins).map(([name, row]) => [name, parseRow(row)])),
     applied: new Map(
       Object.entries(json.applied).map(([client, counts]) => [client, new Map(Object.entries(counts))]),
@@ -78,7 +66,7 @@ interface RecordJson {
   seq: number
   marks: Array<[number, string]>
   floor: number
-  meta: { created: number; secrets: string[]; cookieUntil: number; cookieAt?: number; erased?: number }
+  meta: Omit<BinsRecord, 'epoch' | 'seq' | 'marks' | 'floor' | 'bins' | 'applied'>
   bins: Record<string, RowJson>
   applied: Record<string, Record<string, number>>
 }

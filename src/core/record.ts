@@ -116,6 +116,16 @@ export function erase(record: BinsRecord, now: number, freshMark: string): BinsR
   return mark({ ...record, seq, floor: seq, erased: now, bins: new Map(), applied: new Map() }, freshMark)
 }
 
+/** Empties a user's record: edits that were made before do not count any more. */
+export function forget(
+  record: BinsRecord,
+  { epoch, mark: fresh, now }: { epoch: string; mark: string; now: number },
+): BinsRecord {
+  const seq = nextSeq(record, now)
+  const emptied = { ...record, epoch, seq, floor: seq, forgotten: now, bins: new Map(), applied: new Map() }
+  return mark({ ...emptied, marks: [] }, fresh)
+}
+
 /** The latest time at which a record holds data, of whichever browser session; 0 if it holds none. */
 export function liveUntil(record: BinsRecord, now: number): number {
   let until = 0

@@ -26,8 +26,8 @@ export interface WireOp {
 
 /** What one record of the sender is asked. */
 export interface RequestPart {
-  /** Whose record. */
-  owner: 'visitor'
+  /** Whose record: the visitor's, or that of the user who is logged in. */
+  owner: 'visitor' | 'user'
   /** Name of the store. */
   store: string
   /** Tag of the owner that the client believes to be; `null` = none yet. */
@@ -44,7 +44,7 @@ export interface SyncRequest {
   v: number
   /** Id of the browser profile's replica. */
   client: string
-  /** At most one part for each store. */
+  /** At most one part for each owner and store. */
   parts: RequestPart[]
 }
 
@@ -114,11 +114,19 @@ export interface SyncAnswer {
 export interface WrongOwner {
   /** What went wrong. */
   error: 'wrong-owner'
-  /** The tag of the request's owner; `null` = it has none. */
+  /** The tag of the request's visitor; `null` = it has none. */
   tag: string | null
+  /** The tag of the user who is logged in; `null` = nobody is. */
+  user: string | null
 }
 
-/** A cursor for each store that holds bins which the browser may see. */
+/** Body of a 401 answer: the application does not say who is logged in. Nothing was applied. */
+export interface UnknownUser {
+  /** What went wrong. */
+  error: 'unknown-user'
+}
+
+/** A cursor for each store that holds bins which the browser may see; those of the user's are named `user/<store>`. */
 export type Cursors = Readonly<Record<string, string>>
 
 /**

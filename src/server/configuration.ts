@@ -93,8 +93,17 @@ function secretsIn(variable: string | undefined): string[] {
  *
  * @throws TypeError naming the bin.
  */
-export function checkBins(all: readonly Definition[], stores: ReadonlyMap<string, Store>): void {
-  for (const { name, storage, store, browser, schema } of all) {
+export function checkBins(
+  all: readonly Definition[],
+  stores: ReadonlyMap<string, Store>,
+  { user }: Pick<ServerOptions, 'user'>,
+): void {
+  for (const { name, storage, store, scope, browser, schema } of all) {
+    if (scope === 'user' && !user) {
+      throw new TypeError(
+        `bin ${JSON.stringify(name)}: it follows a user; say who is logged in, by serveBins({ user }).`,
+      )
+    }
     if (!stores.has(store)) {
       throw new TypeError(
         `bin ${JSON.stringify(name)}: there is no store ${JSON.stringify(store)}; name it in serveBins({ stores }).`,

@@ -1,6 +1,6 @@
 import { report } from '../core/event.ts'
 import { MAX_SYNC_BYTES } from '../core/limits.ts'
-import { PROTOCOL } from '../core/wire.ts'
+import { PROTOCOL, type SyncAnswer, type UnknownUser, type WrongOwner } from '../core/wire.ts'
 import { isSameOrigin, type RequestHead, readHead } from './head.ts'
 import type { Live } from './live.ts'
 import { openRequest } from './request.ts'
@@ -48,9 +48,14 @@ async function sync(parts: ServerParts, head: RequestHead, request: Request): Pr
   if (!body) return refuse(400, 'malformed')
   if (body.parts.some(({ store }) => !parts.stores.includes(store))) return refuse(400, 'store')
   const { answer: content, lines } = await exchange(parts, head, body)
-  const response = answer(content, 'error' in content ? 409 : 200)
+  const response = answer(content, statusOf(content))
   for (const line of lines) response.headers.append('set-cookie', line)
   return response
+}
+
+function statusOf(content: SyncAnswer | WrongOwner | UnknownUser): number {
+  if (!('error' in content)) return 200
+  return content.error === 'wrong-owner' ? 409 : 401
 }
 
 /** Reads a body; `undefined` for one that is larger than a sync can be, of which no more is read than that. */

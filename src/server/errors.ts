@@ -14,6 +14,15 @@ export function gone(): BinsError {
   return new BinsError('GONE', 'The visitor was cleared while this request ran; nothing was written.')
 }
 
+/** The bin is a user's, and nobody knows whose. */
+export function noUser(bin: string): BinsError {
+  return new BinsError(
+    'NO_USER',
+    `Bin ${JSON.stringify(bin)} follows a user, and who is logged in is not known in this request.`,
+    { bin },
+  )
+}
+
 /** A newer version of the definition wrote what is kept. */
 export function outdated(bin: string): BinsError {
   return new BinsError(

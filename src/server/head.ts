@@ -5,6 +5,8 @@ export type AnyRequest = Request | IncomingMessage
 
 /** The part of a request that Breadbin looks at. */
 export interface RequestHead {
+  /** The request itself, for the application. */
+  readonly request: AnyRequest
   /** Request method, upper case. */
   readonly method: string
   /** The `Cookie` header; empty if there is none. */
@@ -29,6 +31,7 @@ export function readHead(request: AnyRequest, origin: string | undefined): Reque
     ? (name: string) => request.headers.get(name) ?? undefined
     : (name: string) => request.headers[name]?.toString()
   return {
+    request,
     method: request.method ?? 'GET',
     cookies: header('cookie') ?? '',
     secure: !/^http:\/\/(localhost|127\.0\.0\.1|\[::1\])([:/]|$)/i.test(site),
@@ -50,6 +53,14 @@ export function isSameOrigin(head: RequestHead): boolean {
   const site = head.header('sec-fetch-site')
   if (site !== undefined) return site === 'same-origin'
   return head.header('origin') === head.origin()
+}
+
+/**
+ * Whether the response may set cookies that nobody has asked for: not that to a plain read, which caches keep and pages
+ * make at any time, but that to a navigation or to a request that changes something.
+ */
+export function mayRenewCookies(head: RequestHead): boolean {
+  return !isSafe(head) || isTopLevel(head)
 }
 
 /** Whether somebody followed a link here: Lax cookies come along then (RFC 6265bis §5.6.7.1), but not on a prefetch. */

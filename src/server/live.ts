@@ -6,8 +6,10 @@ import { openEventStream } from './event-stream.ts'
 import { openFanOut } from './fan-out.ts'
 import type { RequestHead } from './head.ts'
 import { openJar } from './jar.ts'
+import { type OwnerKeys, watchOwner } from './owner-watch.ts'
 import type { ServerParts } from './server.ts'
 import { visitorKey } from './token.ts'
+import { openUser } from './user.ts'
 import { openVisitor } from './visitor.ts'
 import { cursorOf, movedCursors, openWatches } from './watches.ts'
 import { parseCursors } from './wire-schema.ts'
@@ -47,6 +49,7 @@ const SPREAD_MS = 10_000
 export function openLive(parts: ServerParts, { bus, maxStreams }: LiveOptions): Live {
   const { definitions, all, records, timer, fraction, onEvent } = parts
   const visible = all.filter(({ storage, browser }) => storage === 'server' && browser !== 'none')
+  const userStores = [...new Set(visible.filter(({ scope }) => scope === 'user').map(({ store }) => store))]
   const fanOut = openFanOut(bus, {
     onChange: (change) => watches.tell(change),
     onGap: () => watches.check(),
@@ -63,12 +66,21 @@ export function openLive(parts: ServerParts, { bus, maxStreams }: LiveOptions): 
   const endings = new Set<() => void>()
   let isClosed = false
 
-  async function findVisitor(head: RequestHead): Promise<string | undefined> {
+  async function findOwner(head: RequestHead): Promise<OwnerKeys | undefined> {
     const jar = openJar(head.cookies, head.secure, definitions.cookie)
-    const visitor = openVisitor(parts, jar, { isCrossSite: () => false })
+    const user = openUser(parts.login, head.request)
+    const visitor = openVisitor(parts, jar, { user, isCrossSite: () => false })
     await visitor.load()
     if (visitor.isUnreadable) throw unreadableRecord()
-    return visitor.token && visitorKey(visitor.token)
+    const { token, record } = visitor
+    if (!token) return undefined
+    await user.load()
+    const isAttached = typeof user.key === 'string' && record?.user === user.key
+    return { visitor: visitorKey(token), user: isAttached ? (user.key ?? undefined) : undefined }
+  }
+
+  function watch(keys: OwnerKeys, onMove: () => void) {
+    return watchOwner(watches, keys, { stores: userStores, onMove })
   }
 
   function busy(key?: string): Response | undefined {
@@ -82,24 +94,24 @@ export function openLive(parts: ServerParts, { bus, maxStreams }: LiveOptions): 
     return refuse(503, 'closed', 1 + Math.floor((SPREAD_MS / 1_000) * fraction()))
   }
 
-  async function stream(key: string, { signal }: Request): Promise<Response> {
+  async function stream(keys: OwnerKeys, { signal }: Request): Promise<Response> {
     let onMove = () => {}
-    const watch = await watches.open(key, () => onMove())
-    if (watch.position.isGone || signal.aborted || isClosed) {
-      watch.stop()
+    const watched = await watch(keys, () => onMove())
+    if (watched.position.isGone || signal.aborted || isClosed) {
+      watched.stop()
       return busy() ?? nobody()
     }
     const events = openEventStream({
       timer,
       fraction,
       onEnd() {
-        watch.stop()
+        watched.stop()
         endings.delete(bye)
       },
     })
     const bye = () => events.bye(SPREAD_MS)
     endings.add(bye)
-    onMove = () => events.tell(watch.position)
+    onMove = () => events.tell(watched.position)
     onMove()
     return new Response(events.body, {
       headers: {
@@ -112,24 +124,24 @@ export function openLive(parts: ServerParts, { bus, maxStreams }: LiveOptions): 
   }
 
   async function poll(
-    key: string,
+    keys: OwnerKeys,
     known: ReadonlyMap<string, string>,
     { signal }: Request,
   ): Promise<Response> {
     let onMove = () => {}
-    const watch = await watches.open(key, () => onMove())
-    if (watch.position.isGone) {
-      watch.stop()
+    const watched = await watch(keys, () => onMove())
+    if (watched.position.isGone) {
+      watched.stop()
       return nobody()
     }
-    const hasMoved = () => movedCursors((store) => known.get(store), watch.position) !== undefined
+    const hasMoved = () => movedCursors((store) => known.get(store), watched.position) !== undefined
     await new Promise<void>((resolve) => {
       const stopTimer = timer(end, POLL_MS)
       function end(): void {
         stopTimer()
         endings.delete(end)
         signal.removeEventListener('abort', end)
-        watch.stop()
+        watched.stop()
         resolve()
       }
       endings.add(end)
@@ -140,7 +152,7 @@ export function openLive(parts: ServerParts, { bus, maxStreams }: LiveOptions): 
       onMove()
     })
     if (isClosed && !hasMoved()) return closed()
-    const content: LiveCursors = { v: PROTOCOL, cursors: watch.position.cursors }
+    const content: LiveCursors = { v: PROTOCOL, cursors: watched.position.cursors }
     return Response.json(content, { headers: NOT_KEPT })
   }
 
@@ -151,9 +163,9 @@ export function openLive(parts: ServerParts, { bus, maxStreams }: LiveOptions): 
       if (text !== null && !known) return refuse(400, 'malformed')
       const refusal = busy()
       if (refusal) return refusal
-      const key = visible.length > 0 ? await findVisitor(head) : undefined
-      if (!key) return nobody()
-      return busy(key) ?? (known ? poll(key, known, request) : stream(key, request))
+      const keys = visible.length > 0 ? await findOwner(head) : undefined
+      if (!keys) return nobody()
+      return busy(keys.visitor) ?? (known ? poll(keys, known, request) : stream(keys, request))
     },
 
     written(store, key, version, record) {

@@ -1,16 +1,20 @@
+import type { ApplyOptions } from '../core/apply.ts'
 import type { Definition } from '../core/definition.ts'
 import type { KeptText } from '../core/reader.ts'
-import { type ApplyOptions, type BinsRecord, createRecord, type Row } from '../core/record.ts'
+import { type BinsRecord, createRecord, type Row } from '../core/record.ts'
 import type { AnswerPart } from '../core/wire.ts'
 import { snapshotOf } from './changes.ts'
 import { applyEdits, type Edit, textIn } from './edits.ts'
-import { gone, headSent, unreadableRecord } from './errors.ts'
+import { gone, headSent, noUser, unreadableRecord } from './errors.ts'
+import { freshMark } from './fresh.ts'
+import type { RequestHead } from './head.ts'
 import type { Jar } from './jar.ts'
 import { openOutage } from './outage.ts'
+import { openOwner } from './owner.ts'
+import { isUserPlace, storeOf, userPlace } from './places.ts'
 import type { ServerParts } from './server.ts'
 import { visitorTag } from './token.ts'
-import { openVisitor } from './visitor.ts'
-import { freshMark, openVisitorRecords } from './visitor-records.ts'
+import { userTag } from './user.ts'
 
 /** The server bins of one request. */
 export interface RecordBins {
@@ -37,6 +41,8 @@ export interface RecordBins {
   save(): Promise<void>
   /** Erases the visitor: the records become gravestones, the cookies go. */
   clear(): Promise<void>
+  /** Gives the visitor another secret. */
+  rotate(): Promise<void>
   /** Gives up the buffered edits. */
   discard(): void
   /** Names of the bins in the loaded records, and of those with edits. */
@@ -53,8 +59,8 @@ export interface RecordBins {
 
 /** Circumstances of {@link openRecordBins}. */
 export interface RecordBinsOptions {
-  /** Whether another site caused the request. */
-  readonly isCrossSite: () => boolean
+  /** The request. */
+  readonly head: RequestHead
   /** Whether a response is there to take cookies. */
   readonly canSetCookie: () => boolean
 }
@@ -64,14 +70,24 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
   const { definitions, stores, clock, random } = parts
   const { canSetCookie } = options
   const outage = openOutage(parts)
-  const visitor = openVisitor(outage.parts, jar, options)
-  const records = openVisitorRecords(outage.parts, visitor, canSetCookie)
+  const owner = openOwner(outage.parts, jar, options)
+  const { visitor, user, records } = owner
   const loaded = new Map<string, BinsRecord>()
   const edits = new Map<string, Edit>()
   let lastTurn: Promise<unknown> = Promise.resolve()
 
-  function rowOf({ name, store }: Definition): Row | undefined {
-    return loaded.get(store)?.bins.get(name)
+  /** Where a bin lives: what follows a user is the visitor's as long as nobody is logged in. */
+  function placeOf({ scope, store }: Definition): string {
+    return scope === 'user' && typeof user.key === 'string' ? userPlace(store) : store
+  }
+
+  /** Nobody knows who is logged in: what is the visitor's may be anybody's. */
+  function isNobodys({ scope }: Definition): boolean {
+    return scope === 'user' && user.key === undefined
+  }
+
+  function rowOf(definition: Definition): Row | undefined {
+    return isNobodys(definition) ? undefined : loaded.get(placeOf(definition))?.bins.get(definition.name)
   }
 
   function keptIn(row: Row | undefined): KeptText | undefined {
@@ -79,8 +95,8 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
     return text && { ...text, trusted: true }
   }
 
-  function editsOf(store: string): Edit[] {
-    return [...edits.values()].filter(({ definition }) => definition.store === store)
+  function editsOf(place: string): Edit[] {
+    return [...edits.values()].filter(({ definition }) => placeOf(definition) === place)
   }
 
   function circumstances(mark = freshMark(random)): ApplyOptions {
@@ -103,8 +119,9 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
 
   async function identify(): Promise<void> {
     outage.check()
-    await visitor.load()
+    await owner.load()
     if (visitor.isUnreadable) throw unreadableRecord()
+    if (visitor.isRetired) throw gone()
   }
 
   /** One after the other: two writes of the same edits would merge them with themselves. */
@@ -117,7 +134,7 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
   function mint(): void {
     if (!canSetCookie()) throw headSent()
     visitor.mint()
-    loaded.clear()
+    for (const place of loaded.keys()) if (!isUserPlace(place)) loaded.delete(place)
   }
 
   /**
@@ -134,24 +151,29 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
   }
 
   async function changeRecord(
-    store: string,
+    place: string,
     these: readonly Edit[],
     change: (record: BinsRecord) => BinsRecord,
   ): Promise<boolean> {
-    const changed = await records.change(store, (record) => ({ record: change(record) }))
+    const changed = await records.change(place, (record) => ({ record: change(record) }))
     if (!changed) return false
-    loaded.set(store, changed.record)
+    loaded.set(place, changed.record)
     visitor.presentSession()
     // But not an edit that was made while this one was being written.
     for (const edit of these) if (edits.get(edit.definition.name) === edit) edits.delete(edit.definition.name)
     return true
   }
 
+  /** Whether there is nobody who could have anything in a place. */
+  function isFromNobody(place: string): boolean {
+    return !visitor.token && !isUserPlace(place)
+  }
+
   async function saveEdits(): Promise<void> {
     if (edits.size === 0) return
     await identify()
     const these = [...edits.values()]
-    if (!visitor.token && !keepsAnything(these)) return edits.clear()
+    if (!visitor.token && typeof user.key !== 'string' && !keepsAnything(these)) return edits.clear()
     startSession(these)
     await asVisitor(writeEdits)
     if (these.some(({ text }) => text === null)) await records.dismissIfEmpty()
@@ -159,10 +181,10 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
 
   async function writeEdits(): Promise<boolean> {
     let isWritten = false
-    for (const store of stores) {
-      const these = editsOf(store)
+    for (const place of [...stores, ...stores.map(userPlace)]) {
+      const these = editsOf(place)
       if (these.length === 0) continue
-      const isThere = await changeRecord(store, these, (record) => applyEdits(record, these, circumstances()))
+      const isThere = await changeRecord(place, these, (record) => applyEdits(record, these, circumstances()))
       if (!isThere && isWritten) throw gone()
       if (!isThere) return forgetDeletions()
       isWritten = true
@@ -181,14 +203,16 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
     definition: Definition,
     change: (kept: KeptText | undefined) => string | null,
   ): Promise<void> {
-    const { name, store } = definition
+    const { name } = definition
     await identify()
-    if (!visitor.token && !keepsAnything(editsOf(store)) && change(undefined) === null) return
-    startSession([...editsOf(store), { definition, text: '' }])
+    if (isNobodys(definition)) throw noUser(name)
+    const place = placeOf(definition)
+    if (isFromNobody(place) && !keepsAnything(editsOf(place)) && change(undefined) === null) return
+    startSession([...editsOf(place), { definition, text: '' }])
     let isDeleted = false
     await asVisitor(() => {
-      const own = editsOf(store)
-      return changeRecord(store, own, (record) => {
+      const own = editsOf(place)
+      return changeRecord(place, own, (record) => {
         const before = applyEdits(record, own, circumstances())
         const from = before.bins.get(name)
         const text = change(keptIn(from))
@@ -199,18 +223,16 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
     if (isDeleted) await records.dismissIfEmpty()
   }
 
-  async function load(store: string): Promise<void> {
-    const record = loaded.has(store) ? undefined : await records.read(store)
+  async function load(place: string): Promise<void> {
+    const record = loaded.has(place) ? undefined : await records.read(place)
     // An update may have been quicker.
-    if (record && !loaded.has(store)) loaded.set(store, record)
+    if (record && !loaded.has(place)) loaded.set(place, record)
   }
 
   return {
     async load(wanted) {
-      await outage.tolerate(visitor.load)
-      for (const store of new Set(wanted.map(({ store }) => store))) {
-        await outage.tolerate(() => load(store))
-      }
+      await outage.tolerate(owner.load)
+      for (const place of new Set(wanted.map(placeOf))) await outage.tolerate(() => load(place))
     },
 
     isDown: () => outage.isNoted,
@@ -223,19 +245,21 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
 
     set(definition, text) {
       outage.check()
+      if (isNobodys(definition)) throw noUser(definition.name)
+      const place = placeOf(definition)
       const needsCookie = (text !== null && !visitor.token) || startsSession({ definition, text })
       if (needsCookie && !canSetCookie()) throw headSent()
       const edit = { definition, text, at: clock(), from: rowOf(definition) }
-      const others = editsOf(definition.store).filter((other) => other.definition.name !== definition.name)
+      const others = editsOf(place).filter((other) => other.definition.name !== definition.name)
       // Nothing but a trial: what saving would throw is thrown where somebody can do something about it.
-      applyEdits(loaded.get(definition.store) ?? emptyRecord(), [...others, edit], circumstances(''))
+      applyEdits(loaded.get(place) ?? emptyRecord(), [...others, edit], circumstances(''))
       edits.set(definition.name, edit)
     },
 
     update(definition, change) {
       const run = () => update(definition, change)
       // Without edits to take along, updates may run at once, and are written together.
-      return editsOf(definition.store).length === 0 ? run() : inTurn(run)
+      return editsOf(placeOf(definition)).length === 0 ? run() : inTurn(run)
     },
 
     save: () => inTurn(saveEdits),
@@ -249,6 +273,13 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
         visitor.dismiss()
       }),
 
+    rotate: () =>
+      inTurn(async () => {
+        if (!canSetCookie()) throw headSent()
+        await identify()
+        if (visitor.token) await records.rotate()
+      }),
+
     discard: () => edits.clear(),
 
     names: () => [...[...loaded.values()].flatMap(({ bins }) => [...bins.keys()]), ...edits.keys()],
@@ -256,10 +287,11 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
     snapshot() {
       const { token, session } = visitor
       if (!token || outage.isNoted) return []
-      const saved = [...loaded].filter(([store]) => editsOf(store).length === 0)
-      return saved.map(([store, record]) =>
-        snapshotOf(record, visitorTag(token), { definitions, store, session, now: clock() }),
-      )
+      const saved = [...loaded].filter(([place]) => editsOf(place).length === 0)
+      return saved.map(([place, record]) => {
+        const tag = isUserPlace(place) ? userTag(String(user.key)) : visitorTag(token)
+        return snapshotOf(record, tag, { definitions, store: storeOf(place), session, now: clock() })
+      })
     },
 
     unsaved: () => [...edits.keys()],

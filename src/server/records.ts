@@ -285,8 +285,14 @@ function toStored(record: BinsRecord, expected: number, now: number): Stored {
 /** A record is kept as long as anything needs it: a bin in it, or the cookie, under which other stores have bins too. */
 function expiresOf(record: BinsRecord, now: number): number {
   if (record.erased !== undefined) return record.erased + ERASED_AGE
-  const least = now + (record.bins.size === 0 ? BARE_AGE : EMPTY_AGE)
+  const least = now + leastAge(record)
   return Math.max(liveUntil(record, now), record.cookieUntil, least)
+}
+
+/** A record without data is kept for late writes; a user's also for the visitors that it knows, or has forgotten. */
+function leastAge({ bins, visitors, forgotten }: BinsRecord): number {
+  if (visitors || forgotten !== undefined) return ERASED_AGE
+  return bins.size === 0 ? BARE_AGE : EMPTY_AGE
 }
 
 function toStoreError(cause: unknown, onEvent: OnEvent | undefined): BinsError {

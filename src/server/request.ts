@@ -8,7 +8,7 @@ import { PROTOCOL } from '../core/wire.ts'
 import { openCookieBins } from './cookie-bins.ts'
 import { openDisclosure } from './disclosure.ts'
 import { binTooLarge, headSent, outdated } from './errors.ts'
-import { isCrossSite, type RequestHead } from './head.ts'
+import type { RequestHead } from './head.ts'
 import { openJar } from './jar.ts'
 import { openRecordBins, type RecordBins } from './record-bins.ts'
 import { type AnyResponse, isSent, toMutable } from './response.ts'
@@ -59,7 +59,7 @@ export function openRequest(
   function records(): RecordBins {
     openedRecords ??= openRecordBins(parts, jar, {
       canSetCookie,
-      isCrossSite: () => isCrossSite(head, definitions.cookie.sameSite),
+      head,
     })
     return openedRecords
   }
@@ -196,6 +196,10 @@ export function openRequest(
     },
     // Which of the overloads was called decides what comes back.
     save: save as ServerBins['save'],
+    rotate() {
+      disclosure.readOwner()
+      return records().rotate()
+    },
     clear: () => clear(cookieBins()),
     clearHidden: () => clear(cookieBins().filter(({ browser }) => browser === 'none')),
     names() {

@@ -15,6 +15,14 @@ export interface ServerBins<D extends Definitions = Definitions> extends Omit<Bi
   /** The visitor, if a server bin was opened and the visitor has ever had one. */
   readonly visitor: Visitor | undefined
   /**
+   * Gives the visitor another secret in its cookie, as after a change of rights: whoever has copied the present one has
+   * nothing of it any more, 30 s after somebody comes with the new one. A login does so by itself. Keeps all bins.
+   * Nothing without a visitor.
+   *
+   * @throws {@link BinsError} `HEAD_SENT`, `STORE_FAILED`, `GONE`.
+   */
+  rotate(): Promise<void>
+  /**
    * What the browser may see of the opened server bins, for `openBins({ snapshot })`: with it in the page, they are there
    * from the first moment, and the first exchange is spared. Saved edits only.
    *

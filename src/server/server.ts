@@ -16,9 +16,11 @@ import type { ServerBins } from './server-bins.ts'
 import type { Store } from './store.ts'
 import { openSweeper } from './sweeper.ts'
 import { startTimer, type Timer } from './timer.ts'
+import type { UserOptions } from './user.ts'
+import { openUsers, type Users } from './users.ts'
 
 /** Options of {@link serveBins}. */
-export interface ServerOptions {
+export interface ServerOptions extends UserOptions {
   /** Where server bins are kept. Default outside production: this process's memory. */
   store?: Store
   /** Further stores, for bins whose definition names one. */
@@ -62,7 +64,7 @@ export interface ServerOptions {
 }
 
 /** The server side of an application's bins. */
-export interface BinsServer<D extends Definitions = Definitions> {
+export interface BinsServer<D extends Definitions = Definitions> extends Users {
   /**
    * Opens the bins of a request; the same ones however often.
    *
@@ -107,6 +109,10 @@ export interface ServerParts {
   readonly readings: Readings
   /** Names of the stores in which bins live, the default store first. */
   readonly stores: readonly string[]
+  /** Names of those in which bins of scope `'user'` live. */
+  readonly userStores: readonly string[]
+  /** How the application says who is logged in. */
+  readonly login: UserOptions
   /** Records of a store, by its name. */
   readonly records: (store: string) => Records
   /** Where browsers find the site, if the configuration says so. */
@@ -163,6 +169,8 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
     cookieValues: openCookieValues(definitions, openKeys(all, { secrets: options.secrets, random })),
     readings: openReadings(),
     stores: [...new Set(['default', ...all.map(({ store }) => store)])],
+    userStores: [...new Set(all.filter(({ scope }) => scope === 'user').map(({ store }) => store))],
+    login: { user: options.user, label: options.label },
     records(store) {
       const records = recordsByStore.get(store)
       if (records) return records
@@ -176,7 +184,7 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
     timer,
     onEvent,
   }
-  checkBins(all, stores)
+  checkBins(all, stores, options)
   const live = openLive(parts, { bus, maxStreams: toMaxStreams(options.maxStreams) })
   /** Where a request keeps its bins: a WeakMap would cost more in garbage collection than all the rest. */
   const opened = Symbol('bins')
@@ -199,6 +207,8 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
   }
 
   return {
+    ...openUsers(parts),
+
     open: load as BinsServer<D>['open'],
 
     async handle(request, handler, { bins } = {}) {

@@ -12,27 +12,29 @@ import {
   type SyncAnswer,
   type SyncRequest,
   toCursor,
+  type UnknownUser,
   type WireOp,
   type WireResult,
   type WrongOwner,
 } from '../core/wire.ts'
 import { changesSince, tellRow } from './changes.ts'
 import { gone, unreadableRecord } from './errors.ts'
+import { freshMark } from './fresh.ts'
 import type { RequestHead } from './head.ts'
 import { openJar } from './jar.ts'
+import { openOwner, type RequestOwner } from './owner.ts'
+import { userPlace } from './places.ts'
 import type { ServerParts } from './server.ts'
 import { visitorTag } from './token.ts'
-import { openVisitor, type RequestVisitor } from './visitor.ts'
-import { freshMark, openVisitorRecords, type VisitorRecords } from './visitor-records.ts'
+import { userTag } from './user.ts'
+import type { VisitorRecords } from './visitor-records.ts'
 import { opsOf } from './wire-schema.ts'
 
 /** What came of looking at an op before the record: the op to apply, or its refusal. */
 type Checked = { readonly op: Op } | { readonly refused: WireResult }
 
-interface Sync {
+interface Sync extends RequestOwner {
   readonly parts: ServerParts
-  readonly visitor: RequestVisitor
-  readonly records: VisitorRecords
 }
 
 /**
@@ -44,18 +46,22 @@ export async function exchange(
   parts: ServerParts,
   head: RequestHead,
   request: SyncRequest,
-): Promise<{ answer: SyncAnswer | WrongOwner; lines: string[] }> {
+): Promise<{ answer: SyncAnswer | WrongOwner | UnknownUser; lines: string[] }> {
   const jar = openJar(head.cookies, head.secure, parts.definitions.cookie)
-  // The endpoint serves this origin only.
-  const visitor = openVisitor(parts, jar, { isCrossSite: () => false })
-  await visitor.load()
-  if (visitor.isUnreadable) throw unreadableRecord()
-  const sync = { parts, visitor, records: openVisitorRecords(parts, visitor, () => true) }
-  const answer = visitor.token
-    ? await answerVisitor(sync, visitorTag(visitor.token), request)
-    : await answerNobody(sync, request)
+  const owner = openOwner(parts, jar, { head, canSetCookie: () => true })
+  await owner.load()
+  if (owner.visitor.isUnreadable) throw unreadableRecord()
+  const sync = { parts, ...owner }
+  const answer = await answerOwner(sync, request)
   const lines = [...jar.changes.values()].map(({ line }) => line).filter((line) => line !== undefined)
   return { answer, lines }
+}
+
+async function answerOwner(sync: Sync, request: SyncRequest): Promise<SyncAnswer | WrongOwner | UnknownUser> {
+  const { token } = sync.visitor
+  const isAboutUser = request.parts.some(({ owner }) => owner === 'user')
+  if (isAboutUser && sync.user.key === undefined) return { error: 'unknown-user' }
+  return token ? answerVisitor(sync, visitorTag(token), request) : answerNobody(sync, request)
 }
 
 async function answerVisitor(
@@ -63,12 +69,19 @@ async function answerVisitor(
   tag: string,
   request: SyncRequest,
 ): Promise<SyncAnswer | WrongOwner> {
-  const isMistaken = request.parts.some((part) => part.tag !== tag)
+  const user = userTagOf(sync)
+  const tagOf = ({ owner }: RequestPart) => (owner === 'user' ? user : tag)
+  const isMistaken = request.parts.some((part) => part.tag !== tagOf(part))
   sync.records.presentAgain({ always: isMistaken })
-  if (isMistaken) return { error: 'wrong-owner', tag }
+  if (isMistaken) return { error: 'wrong-owner', tag, user }
   const parts: AnswerPart[] = []
-  for (const part of request.parts) parts.push(await answerPart(sync, tag, request.client, part))
+  for (const part of request.parts) parts.push(await answerPart(sync, part.tag ?? '', request.client, part))
   return { v: PROTOCOL, parts }
+}
+
+/** Tag of the user whose bins the visitor gets. */
+function userTagOf({ user, visitor }: Sync): string | null {
+  return typeof user.key === 'string' && visitor.record?.user === user.key ? userTag(user.key) : null
 }
 
 /**
@@ -84,7 +97,7 @@ async function answerNobody(
     const age = clock() - erased.at
     return { v: PROTOCOL, parts: request.parts.map(({ store }) => erasedPart(store, erased.tag, age)) }
   }
-  if (request.parts.some(({ tag }) => tag !== null)) return { error: 'wrong-owner', tag: null }
+  if (request.parts.some(({ tag }) => tag !== null)) return { error: 'wrong-owner', tag: null, user: null }
   if (opsOf(request).length === 0) return { v: PROTOCOL, parts: [] }
   visitor.mint()
   await records.extend(clock() + BARE_AGE)
@@ -98,13 +111,14 @@ function erasedPart(store: string, tag: string, erased: number): AnswerPart {
 async function answerPart(sync: Sync, tag: string, client: string, part: RequestPart): Promise<AnswerPart> {
   const { parts, visitor, records } = sync
   const { definitions, clock, random } = parts
-  const checked = part.ops.map((wire) => check(sync, part.store, wire))
+  const place = part.owner === 'user' ? userPlace(part.store) : part.store
+  const checked = part.ops.map((wire) => check(sync, part, wire))
   const ops = checked.flatMap((one) => ('op' in one ? [one.op] : []))
   const { session } = visitor
   const applied =
     ops.length === 0
-      ? { record: await pull(records, part.store), results: [] }
-      : await records.change(part.store, (record) =>
+      ? { record: await pull(records, place), results: [] }
+      : await records.change(place, (record) =>
           apply(record, ops, {
             find: definitions.find,
             client,
@@ -116,27 +130,36 @@ async function answerPart(sync: Sync, tag: string, client: string, part: Request
   // The next try finds out what has become of the visitor.
   if (!applied) throw gone()
   visitor.presentSession()
+  // What was edited before the login, and comes after it.
+  if (part.owner === 'visitor' && ops.some(({ bin }) => definitions.find(bin).scope === 'user'))
+    await owed(sync)
   return toAnswer(sync, { tag, part, checked, ...applied })
 }
 
 /** A store may have nothing of the visitor yet; the default store has. */
-async function pull(records: VisitorRecords, store: string): Promise<BinsRecord | undefined> {
-  const record = await records.readFresh(store)
-  if (!record && store === 'default') throw gone()
+async function pull(records: VisitorRecords, place: string): Promise<BinsRecord | undefined> {
+  const record = await records.readFresh(place)
+  if (!record && place === 'default') throw gone()
   return record
 }
 
+/** Hands the user who is logged in what is the user's. */
+async function owed(sync: Sync): Promise<void> {
+  if (userTagOf(sync) !== null) await sync.attachment.merge()
+}
+
 /** Validates an op as data from anybody. */
-function check({ parts, visitor }: Sync, store: string, wire: WireOp): Checked {
+function check({ parts, visitor }: Sync, { owner, store }: RequestPart, wire: WireOp): Checked {
   const { definitions, onEvent } = parts
   const { n, bin, base, gone: isDeletion, strict, age, sv } = wire
   const refused = (state: WireResult['state'], issues?: WireResult['issues']): Checked => ({
     refused: { n, bin, state, seen: 0, ...(issues ? { issues } : {}) },
   })
   const definition = definitions.knows(bin) ? definitions.find(bin) : undefined
-  if (definition?.storage !== 'server' || definition.store !== store || definition.browser !== 'write') {
-    return refused('denied')
-  }
+  const isWritable = definition?.storage === 'server' && definition.browser === 'write'
+  // The visitor may have a user's bins, too, as long as nobody is logged in.
+  const isPlaced = definition?.store === store && (owner === 'visitor' || definition.scope === 'user')
+  if (!isWritable || !isPlaced) return refused('denied')
   const op = { n, bin, base, age, version: definition.version, ...(strict ? { strict } : {}) }
   if (isDeletion) return { op }
   if (sv > definition.version) return refused('outdated')

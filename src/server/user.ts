@@ -10,6 +10,14 @@ export type UserResolver = (
   request: AnyRequest,
 ) => string | null | undefined | Promise<string | null | undefined>
 
+/** How the application says who is logged in. */
+export interface UserOptions {
+  /** Says who is logged in. Without it, nobody is. */
+  readonly user?: UserResolver | undefined
+  /** Names a visitor in the list of a user's visitors, such as `'Firefox on Linux'`. Asked at the login. Default: none. */
+  readonly label?: ((request: AnyRequest) => string | undefined) | undefined
+}
+
 /** Who is logged in, as far as a request tells. */
 export interface RequestUser {
   /**
@@ -20,25 +28,30 @@ export interface RequestUser {
   load(): Promise<void>
   /** Key of the user's records; `null` = nobody is logged in; `undefined` = not known here, or not asked yet. */
   readonly key: string | null | undefined
+  /** What the application calls this visitor. */
+  label(): string | undefined
 }
 
 /** Longest id of a user, in UTF-16 units. */
 const MAX_ID_LENGTH = 256
 
+const NOTHING_TO_ASK = Promise.resolve()
+
 /** Prepares to find out who is logged in. */
-export function openUser(resolve: UserResolver | undefined, request: AnyRequest): RequestUser {
+export function openUser({ user: resolve, label }: UserOptions, request: AnyRequest): RequestUser {
   let loading: Promise<void> | undefined
 
   async function load(): Promise<void> {
     const id = await resolve?.(request)
-    user.key = typeof id === 'string' ? userKey(id) : id
+    user.key = id === null || id === undefined ? id : userKey(id)
   }
 
-  const user: { key: string | null | undefined; load(): Promise<void> } = {
-    key: undefined,
+  const user: RequestUser & { key: string | null | undefined } = {
+    key: resolve ? undefined : null,
+    label: () => label?.(request),
     load() {
-      loading ??= load()
-      return loading
+      if (resolve) loading ??= load()
+      return loading ?? NOTHING_TO_ASK
     },
   }
   return user
@@ -50,7 +63,7 @@ export function openUser(resolve: UserResolver | undefined, request: AnyRequest)
  * @throws TypeError for what is no id.
  */
 export function userKey(id: string): string {
-  if (id === '' || id.length > MAX_ID_LENGTH || !id.isWellFormed()) {
+  if (typeof id !== 'string' || id === '' || id.length > MAX_ID_LENGTH || !id.isWellFormed()) {
     throw new TypeError(`A user's id is 1 to ${MAX_ID_LENGTH} characters; return null for nobody.`)
   }
   return `u:${hash('sha256', `breadbin/user/1\0${id}`, 'base64url')}`

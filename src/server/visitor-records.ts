@@ -1,42 +1,56 @@
 import { BARE_AGE, MAX_COOKIE_AGE } from '../core/limits.ts'
-import { type BinsRecord, createRecord, erase, liveUntil } from '../core/record.ts'
+import { type BinsRecord, erase, liveUntil } from '../core/record.ts'
 import { gone, unreadableRecord } from './errors.ts'
+import { freshMark, freshRecord } from './fresh.ts'
+import { noteVisitor } from './logins.ts'
+import { isUserPlace, storeOf } from './places.ts'
+import { replaceSecret } from './rotation.ts'
 import type { ServerParts } from './server.ts'
-import { hashSecret, type Token, visitorKey } from './token.ts'
+import { hashSecret, mintToken, type Token, visitorKey } from './token.ts'
+import type { RequestUser } from './user.ts'
 import type { RequestVisitor } from './visitor.ts'
 
 /**
  * The records of a visitor: one in each store that holds a bin of theirs, and always one in the default store. That one
- * knows the secret and how long the cookie lives, which must be as long as any of the bins.
+ * knows the secret and how long the cookie lives, which must be as long as any of the bins. And those of the user who is
+ * logged in, whose places begin with `user/`.
  */
 export interface VisitorRecords {
   /**
-   * Reads the record in a store; `undefined` if there is none, or none that can be read.
+   * Reads the record of a place; `undefined` if there is none, or none that can be read.
    *
    * @throws {@link BinsError} `STORE_FAILED`.
    */
-  read(store: string): Promise<BinsRecord | undefined>
+  read(place: string): Promise<BinsRecord | undefined>
   /**
-   * Reads the record in a store past all caches; `undefined` if there is none.
+   * Reads the record of a place past all caches; `undefined` if there is none.
    *
-   * @throws {@link BinsError} `STORE_FAILED`, also if the record cannot be read.
+   * @throws {@link BinsError} `STORE_FAILED`, also if the record cannot be read; `GONE` if it is not for this visitor.
    */
-  readFresh(store: string): Promise<BinsRecord | undefined>
+  readFresh(place: string): Promise<BinsRecord | undefined>
   /**
-   * Changes the record in a store, which is made if there is none, and sets the visitor's cookies where they would end
+   * Changes the record of a place, which is made if there is none, and sets the visitor's cookies where they would end
    * before the bins do.
    *
    * @param change Pure: it may run several times.
    * @returns What `change` returned, and the record as it was written; `undefined` if the visitor has expired.
-   * @throws {@link BinsError} `GONE` if the visitor was cleared; what `change` throws; `CONFLICT`, `STORE_FAILED`.
+   * @throws {@link BinsError} `GONE` if the visitor was cleared, or revoked by the user; what `change` throws; `CONFLICT`,
+   * `STORE_FAILED`.
    */
   change<Changed extends { readonly record: BinsRecord }>(
-    store: string,
+    place: string,
     change: (record: BinsRecord) => Changed,
   ): Promise<Changed | undefined>
   /** Lets the visitor's cookies live until then at least. Returns whether the visitor is there. */
   extend(until: number): Promise<boolean>
-  /** Makes every record a gravestone. */
+  /**
+   * Gives the visitor another secret, unless another request has done so, and sets the cookies. Whoever has the former
+   * one has 30 s from when somebody comes with the new one, and at once nothing any more if that is not the user.
+   *
+   * @param login Key of the user who has just logged in: then nobody else has anything of the former secret any more.
+   */
+  rotate(login?: string): Promise<void>
+  /** Makes every record of the visitor a gravestone. */
   erase(): Promise<void>
   /** Deletes the visitor's cookies if no record holds anything. */
   dismissIfEmpty(): Promise<void>
@@ -48,6 +62,16 @@ export interface VisitorRecords {
   presentAgain(options: { always: boolean }): void
 }
 
+/** Circumstances of {@link openVisitorRecords}. */
+export interface Circumstances {
+  /** Who sends the request. */
+  readonly visitor: RequestVisitor
+  /** Who is logged in. */
+  readonly user: RequestUser
+  /** Whether a response is there to take cookies. */
+  readonly canSetCookie: () => boolean
+}
+
 const DAY = 86_400_000
 
 /** Part of the time to come by which a cookie outlives the bins, so that not every write has to renew it. */
@@ -55,10 +79,10 @@ const SLACK = 0.1
 
 /** Opens the records of a visitor. All but `read` need its token. */
 export function openVisitorRecords(
-  { stores, records, clock, random }: ServerParts,
-  visitor: RequestVisitor,
-  canSetCookie: () => boolean,
+  parts: ServerParts,
+  { visitor, user, canSetCookie }: Circumstances,
 ): VisitorRecords {
+  const { stores, records, clock, random } = parts
   const otherStores = stores.filter((store) => store !== 'default')
 
   function owner(): Token {
@@ -70,8 +94,9 @@ export function openVisitorRecords(
     return visitorKey(owner())
   }
 
-  function newRecord(): BinsRecord {
-    return createRecord({ epoch: random(9).toString('base64url'), mark: freshMark(random), now: clock() })
+  /** Key of the user's records; `undefined` if they are not for this visitor. */
+  function keyOfUser(): string | undefined {
+    return visitor.record?.revoked === user.key ? undefined : (user.key ?? undefined)
   }
 
   async function changeHead<Changed extends { readonly record: BinsRecord }>(
@@ -79,10 +104,12 @@ export function openVisitorRecords(
     until: number,
   ): Promise<Changed | undefined> {
     const token = owner()
+    // First, since whoever is not listed cannot be revoked.
+    if (visitor.isNew && typeof user.key === 'string') await noteVisitor(parts, user, token)
     const done = await records('default').change(visitorKey(token), (found) => {
       if (found?.erased !== undefined) throw gone()
       if (!found && !visitor.isNew) return { result: undefined }
-      const changed = change(found ?? { ...newRecord(), secrets: [hashSecret(token.secret)] })
+      const changed = change(found ?? newHead(token))
       const now = clock()
       const record = canSetCookie()
         ? renew(changed.record, Math.max(until, liveUntil(changed.record, now)), now)
@@ -92,8 +119,33 @@ export function openVisitorRecords(
         result: { changed: { ...changed, record }, isRenewed: record !== changed.record },
       }
     })
-    if (done?.isRenewed) visitor.present(token, done.changed.record.cookieUntil)
+    if (done?.isRenewed) visitor.present(done.changed.record)
     return done?.changed
+  }
+
+  function newHead({ secret }: Token): BinsRecord {
+    const { key: its } = user
+    return {
+      ...freshRecord(parts),
+      secrets: [hashSecret(secret)],
+      ...(typeof its === 'string' ? { user: its } : {}),
+    }
+  }
+
+  /** Changes the record of the user in a store. The visitor must be there, and live as long. */
+  async function changeOfUser<Changed extends { readonly record: BinsRecord }>(
+    place: string,
+    change: (record: BinsRecord) => Changed,
+  ): Promise<Changed | undefined> {
+    const its = keyOfUser()
+    if (its === undefined) throw gone()
+    if (!(await extend(0))) return undefined
+    const changed = await records(storeOf(place)).change(its, (found) => {
+      const result = change(found ?? freshRecord(parts))
+      return { next: result.record, result }
+    })
+    await extend(liveUntil(changed.record, clock()))
+    return changed
   }
 
   async function extend(until: number): Promise<boolean> {
@@ -102,24 +154,30 @@ export function openVisitorRecords(
   }
 
   return {
-    async read(store) {
-      if (!visitor.token || store === 'default') return visitor.record
-      const record = await records(store).read(key())
+    async read(place) {
+      const isOfUser = isUserPlace(place)
+      if (!isOfUser && (!visitor.token || place === 'default')) return visitor.record
+      const its = isOfUser ? keyOfUser() : key()
+      if (its === undefined) return undefined
+      const record = await records(storeOf(place)).read(its)
       return record === 'unreadable' || record?.erased !== undefined ? undefined : record
     },
 
-    async readFresh(store) {
-      const record = await records(store).read(key(), { fresh: true })
+    async readFresh(place) {
+      const its = isUserPlace(place) ? keyOfUser() : key()
+      if (its === undefined) throw gone()
+      const record = await records(storeOf(place)).read(its, { fresh: true })
       if (record === 'unreadable') throw unreadableRecord()
       if (record?.erased !== undefined) throw gone()
       return record
     },
 
-    async change(store, change) {
-      if (store === 'default') return changeHead(change, 0)
-      const changed = await records(store).change(key(), (found) => {
+    async change(place, change) {
+      if (isUserPlace(place)) return changeOfUser(place, change)
+      if (place === 'default') return changeHead(change, 0)
+      const changed = await records(place).change(key(), (found) => {
         if (found?.erased !== undefined) throw gone()
-        const result = change(found ?? newRecord())
+        const result = change(found ?? freshRecord(parts))
         return { next: result.record, result }
       })
       // In this order, since dismissIfEmpty notes in the head that the cookies go, and then looks here: it either finds
@@ -129,13 +187,30 @@ export function openVisitorRecords(
 
     extend,
 
+    async rotate(login) {
+      const token = owner()
+      const next: Token = { ...mintToken(random), id: token.id }
+      const rotated = await records('default').change(visitorKey(token), (found) => {
+        const now = clock()
+        const isThere = found && found.erased === undefined
+        const replaced = isThere && replaceSecret(found, { token, next, now, login })
+        if (!replaced) return { result: undefined }
+        const record = renew(replaced, Math.max(replaced.cookieUntil, now + BARE_AGE), now)
+        return { next: record, result: record }
+      })
+      if (!rotated) return
+      visitor.replace(next)
+      visitor.record = rotated
+      visitor.present(rotated)
+    },
+
     async erase() {
       // The default store comes last: as long as its record opens, clearing can be tried again.
       for (const store of [...otherStores, 'default']) {
         await records(store).change(key(), (found) => {
           if (found?.erased !== undefined || (!found && store === 'default')) return { result: undefined }
           // Also where there is none yet: a write that is under way must not make one.
-          return { next: erase(found ?? newRecord(), clock(), freshMark(random)), result: undefined }
+          return { next: erase(found ?? freshRecord(parts), clock(), freshMark(random)), result: undefined }
         })
       }
     },
@@ -144,11 +219,12 @@ export function openVisitorRecords(
       const { token, record } = visitor
       if (!token || record?.cookieAt === undefined) return
       const isDue = always || clock() - record.cookieAt < BARE_AGE
-      if (isDue && record.cookieUntil > clock()) visitor.present(token, record.cookieUntil)
+      if (isDue && record.cookieUntil > clock()) visitor.present(record)
     },
 
     async dismissIfEmpty() {
-      if (!canSetCookie()) return
+      // A user's bins are found under the visitor's cookie, too.
+      if (!canSetCookie() || typeof user.key === 'string') return
       const isEmpty = await records('default').change(key(), (found) => {
         if (!found || found.erased !== undefined || liveUntil(found, clock()) > 0) return { result: false }
         return { next: { ...found, cookieUntil: 0 }, result: true }
@@ -172,9 +248,4 @@ function renew(record: BinsRecord, until: number, now: number): BinsRecord {
   if (record.cookieUntil >= Math.min(until, longest - DAY)) return record
   const cookieUntil = Math.min(Math.round(until + (until - now) * SLACK), longest)
   return { ...record, cookieUntil, cookieAt: now }
-}
-
-/** The random part of a change's number. */
-export function freshMark(random: (bytes: number) => Buffer): string {
-  return random(4).toString('base64url')
 }

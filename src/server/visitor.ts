@@ -2,8 +2,10 @@ import { BinsError } from '../core/error.ts'
 import { report } from '../core/event.ts'
 import type { BinsRecord } from '../core/record.ts'
 import type { Jar } from './jar.ts'
+import { standingOf } from './rotation.ts'
 import type { ServerParts } from './server.ts'
-import { formatToken, mintToken, opens, parseToken, type Token, visitorKey, visitorTag } from './token.ts'
+import { formatToken, mintToken, parseToken, type Token, visitorKey, visitorTag } from './token.ts'
+import { type RequestUser, userTag } from './user.ts'
 
 /** Who sends a request. */
 export interface RequestVisitor {
@@ -17,8 +19,12 @@ export interface RequestVisitor {
   readonly token: Token | undefined
   /** Whether this request has made the visitor. */
   readonly isNew: boolean
-  /** The visitor's record in the default store, as it was loaded. */
-  readonly record: BinsRecord | undefined
+  /** Whether the token is the one that was given out last; with any other, cookies are to stay as they are. */
+  readonly isCurrent: boolean
+  /** Whether the request's token was replaced, and opens nothing any more: nothing may be written for it. */
+  readonly isRetired: boolean
+  /** The visitor's record in the default store, as it was loaded, or as this request has left it. */
+  record: BinsRecord | undefined
   /** The cleared visitor that the request's token belongs to, and when it was cleared. */
   readonly erased: { readonly tag: string; readonly at: number } | undefined
   /**
@@ -33,9 +39,11 @@ export interface RequestVisitor {
    * replace the real visitor's.
    */
   mint(): void
-  /** Sets a visitor's cookies, to end at `until`, in ms since the Unix epoch. */
-  present(owner: Token, until: number): void
-  /** Deletes the visitor's cookies. */
+  /** Takes notice of a token that replaces the request's. */
+  replace(token: Token): void
+  /** Sets the visitor's cookies, as the record in the default store has them; not if the token was replaced. */
+  present(record: BinsRecord): void
+  /** Deletes the visitor's cookies; not if the token was replaced. */
   dismiss(): void
   /** Id of the browser session, if there is one. */
   readonly session: string | undefined
@@ -54,7 +62,7 @@ const MAX_CANDIDATES = 4
 export function openVisitor(
   { records, clock, random, onEvent }: ServerParts,
   jar: Jar,
-  { isCrossSite }: { isCrossSite: () => boolean },
+  { user, isCrossSite }: { user: RequestUser; isCrossSite: () => boolean },
 ): RequestVisitor {
   let loading: Promise<void> | undefined
   const [sentSession] = jar.values(jar.sessionName)
@@ -75,12 +83,22 @@ export function openVisitor(
       visitor.isUnreadable = true
       return true
     }
-    if (!found || !opens(candidate, found)) return false
+    const standing = found && standingOf(candidate, found, clock())
+    if (!found || !standing) return false
     if (found.erased !== undefined) {
       visitor.erased = { tag: visitorTag(candidate), at: found.erased }
       return true
     }
+    // Whoever knew the token before its user logged in is not that user.
+    const only = standing.kind === 'current' ? undefined : standing.former.user
+    if (only !== undefined) await user.load()
+    if (standing.kind === 'retired' || (only !== undefined && user.key !== only)) {
+      report(onEvent, { type: 'retired-token' })
+      visitor.isRetired = true
+      return true
+    }
     visitor.token = candidate
+    visitor.isCurrent = standing.kind === 'current'
     visitor.record = found
     return true
   }
@@ -88,6 +106,8 @@ export function openVisitor(
   const visitor: Writable<RequestVisitor> = {
     token: undefined,
     isNew: false,
+    isCurrent: true,
+    isRetired: false,
     record: undefined,
     erased: undefined,
     isUnreadable: false,
@@ -107,17 +127,26 @@ export function openVisitor(
       visitor.isNew = true
       visitor.record = undefined
     },
-    present(owner, until) {
-      const maxAge = Math.round((until - clock()) / 1_000)
-      jar.set(jar.visitorName, formatToken(owner), { httpOnly: true, maxAge })
-      jar.set(jar.companionName, visitorTag(owner), { httpOnly: false, maxAge })
+    replace(token) {
+      visitor.token = token
+      visitor.isCurrent = true
+    },
+    present({ cookieUntil, user: key }) {
+      const { token, isCurrent } = visitor
+      if (!token || !isCurrent) return
+      const maxAge = Math.round((cookieUntil - clock()) / 1_000)
+      const companion = key === undefined ? visitorTag(token) : `${visitorTag(token)}.${userTag(key)}`
+      jar.set(jar.visitorName, formatToken(token), { httpOnly: true, maxAge })
+      jar.set(jar.companionName, companion, { httpOnly: false, maxAge })
     },
     dismiss() {
+      const { isCurrent } = visitor
       visitor.token = undefined
       visitor.isNew = false
       visitor.record = undefined
       visitor.session = undefined
       isSessionNew = false
+      if (!isCurrent) return
       jar.delete(jar.visitorName, { httpOnly: true })
       jar.delete(jar.companionName, { httpOnly: false })
       jar.delete(jar.sessionName, { httpOnly: false })

@@ -17,7 +17,7 @@ const op = z.strictObject({
 })
 
 const part = z.strictObject({
-  owner: z.literal('visitor'),
+  owner: z.enum(['visitor', 'user']),
   store: word(64),
   tag: z.nullable(word(64)),
   cursor: z.nullable(word(128)),
@@ -40,7 +40,8 @@ const change = z.object({
 /** A record that was written: what the processes of a site tell each other. */
 export type Change = z.infer<typeof change>
 
-const cursors = z.record(word(64), word(128))
+const place = z.string().check(z.regex(/^(user\/)?[\w.-]+$/), z.maxLength(69))
+const cursors = z.record(place, word(128))
 
 /** Parses a message of the bus; `undefined` if it is of somebody else, or of another version of Breadbin. */
 export function parseChange(text: string): Change | undefined {
@@ -69,9 +70,9 @@ export function parseSyncRequest(json: unknown): SyncRequest | undefined {
   if (!parsed.success) return undefined
   // The schema above is the interface, but for the compiler's view of optional properties.
   const body = parsed.data as SyncRequest
-  const stores = new Set(body.parts.map(({ store }) => store))
+  const places = new Set(body.parts.map(({ owner, store }) => `${owner}/${store}`))
   const ops = opsOf(body)
-  return stores.size === body.parts.length && ops.length <= MAX_OPS && ops.every(isOneOrOther)
+  return places.size === body.parts.length && ops.length <= MAX_OPS && ops.every(isOneOrOther)
     ? body
     : undefined
 }

@@ -129,7 +129,7 @@ describe('a sync without a visitor', () => {
   it('is told that it is nobody if it believes to be somebody', async () => {
     const { sync, store } = open()
     const { status, answer, response } = await sync([op('cart', ['apple'])], { tag: 'A'.repeat(16) })
-    expect([status, answer]).toEqual([409, { error: 'wrong-owner', tag: null }])
+    expect([status, answer]).toEqual([409, { error: 'wrong-owner', tag: null, user: null }])
     expect(response.headers.getSetCookie()).toEqual([])
     expect(store.calls).toEqual([])
   })
@@ -152,7 +152,7 @@ describe('a sync of another visitor', () => {
     const tag = valueIn(jar, 'bb.o')
     for (const stated of [null, 'A'.repeat(16)]) {
       const { status, answer, response } = await sync([op('cart', ['apple'])], { tag: stated })
-      expect([status, answer]).toEqual([409, { error: 'wrong-owner', tag }])
+      expect([status, answer]).toEqual([409, { error: 'wrong-owner', tag, user: null }])
       expect(Object.keys(cookiesOf(response))).toEqual(['__Host-bb', 'bb.o'])
     }
     expect(await visit((state) => state.has('cart'))).toBe(false)
@@ -537,7 +537,7 @@ describe('a visitor who was cleared', () => {
     })
     expect(jar).toBeUndefined()
     const { status, answer } = await sync([op('cart', ['late'])], { tag: 'A'.repeat(16) })
-    expect([status, answer]).toEqual([409, { error: 'wrong-owner', tag: null }])
+    expect([status, answer]).toEqual([409, { error: 'wrong-owner', tag: null, user: null }])
   })
 
   it('gets a new visitor for what is edited after that', async () => {

@@ -45,7 +45,7 @@ describe('parseSyncRequest', () => {
         ],
       },
     ],
-    ['an owner that there is not', withPart({ owner: 'user' })],
+    ['an owner that there is not', withPart({ owner: 'group' })],
     ['an op of no number', withOp({ n: 0 })],
     ['an op of half a number', withOp({ n: 1.5 })],
     ['a number as a string', withOp({ n: '1' })],

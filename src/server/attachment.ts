@@ -1,0 +1,89 @@
+import type { Op } from '../core/apply.ts'
+import { openAdoption } from './adoption.ts'
+import { noteVisitor } from './logins.ts'
+import { userPlace } from './places.ts'
+import { retireFormer } from './rotation.ts'
+import type { ServerParts } from './server.ts'
+import { visitorTag } from './token.ts'
+import type { Circumstances, VisitorRecords } from './visitor-records.ts'
+
+/** What ties a visitor to the user who is logged in. */
+export interface Attachment {
+  /**
+   * Brings a request's visitor up to date with who is logged in. After a login, what it has of bins of scope `'user'` is
+   * merged into the user's, once, however many requests do so and wherever they end; and it gets another secret, as soon
+   * as a response can carry one. A logout takes nothing along.
+   */
+  settle(): Promise<void>
+  /** Merges what was written for the visitor, and belongs to the user. */
+  merge(): Promise<void>
+}
+
+/** Circumstances of {@link openAttachment}. */
+export interface AttachmentOptions extends Circumstances {
+  /** The visitor's records. */
+  readonly records: VisitorRecords
+  /** Whether the response may set cookies that nobody has asked for. */
+  readonly mayRenewCookies: () => boolean
+}
+
+/** Prepares to tie the visitor of a request to the user who is logged in. */
+export function openAttachment(
+  parts: ServerParts,
+  { visitor, user, canSetCookie, records, mayRenewCookies }: AttachmentOptions,
+): Attachment {
+  const { userStores, clock } = parts
+  const adoption = openAdoption(parts)
+
+  async function settle(): Promise<void> {
+    const { token, record } = visitor
+    if (!token || !record) return
+    const { key } = user
+    const mayRotate = canSetCookie() && mayRenewCookies()
+    if (key === undefined || key === (record.revoked ?? record.user ?? null)) {
+      if (typeof key === 'string' && record.revoked === undefined && adoption.isDue(record)) await merge()
+      if (!visitor.isCurrent && mayRotate) return records.rotate()
+      return visitor.isCurrent ? retire() : undefined
+    }
+    if (key !== null) await merge()
+    // Until a response can say so, the browser does not know, and the record goes on as if nothing had happened.
+    if (!mayRotate) return
+    if (key === null) return leave()
+    await noteVisitor(parts, user, token)
+    await records.rotate(key)
+  }
+
+  async function leave(): Promise<void> {
+    const left = await records.change('default', ({ user: _, revoked: __, ...record }) => ({ record }))
+    if (!left) return
+    visitor.record = left.record
+    visitor.present(left.record)
+  }
+
+  /** The browser has the present secret: the former ones may go. */
+  async function retire(): Promise<void> {
+    if (!visitor.record || retireFormer(visitor.record, clock()) === visitor.record) return
+    await records.change('default', (record) => ({ record: retireFormer(record, clock()) }))
+  }
+
+  async function merge(): Promise<void> {
+    for (const store of userStores) await mergeIn(store)
+  }
+
+  /** First into the user's record, then out of the visitor's: in between, the numbers of the ops tell what was done. */
+  async function mergeIn(store: string): Promise<void> {
+    const { token } = visitor
+    const left = await records.readFresh(store)
+    const ops = left ? adoption.opsOf(left) : []
+    if (!token || ops.length === 0) return
+    let done: readonly Op[] = []
+    await records.change(userPlace(store), (record) => {
+      const adopted = adoption.adopt(record, ops, `v.${visitorTag(token)}`)
+      done = adopted.done
+      return adopted
+    })
+    await records.change(store, (record) => ({ record: adoption.remove(record, done) }))
+  }
+
+  return { settle, merge }
+}

@@ -1,0 +1,60 @@
+import { type Attachment, openAttachment } from './attachment.ts'
+import { isCrossSite, mayRenewCookies, type RequestHead } from './head.ts'
+import type { Jar } from './jar.ts'
+import type { ServerParts } from './server.ts'
+import { openUser, type RequestUser } from './user.ts'
+import { openVisitor, type RequestVisitor } from './visitor.ts'
+import { openVisitorRecords, type VisitorRecords } from './visitor-records.ts'
+
+/** Whose bins a request is about: those of the visitor who sends it, and of the user who is logged in. */
+export interface RequestOwner {
+  /** Who sends it. */
+  readonly visitor: RequestVisitor
+  /** Who is logged in. */
+  readonly user: RequestUser
+  /** The records of both. */
+  readonly records: VisitorRecords
+  /** What ties them to each other. */
+  readonly attachment: Attachment
+  /**
+   * Finds out who they are, and ties them to each other where that has changed. Asks once.
+   *
+   * @throws {@link BinsError} `STORE_FAILED`; what the application's `user` throws.
+   */
+  load(): Promise<void>
+}
+
+/** Prepares to find out whose bins a request is about. */
+export function openOwner(
+  parts: ServerParts,
+  jar: Jar,
+  { head, canSetCookie }: { head: RequestHead; canSetCookie: () => boolean },
+): RequestOwner {
+  const user = openUser(parts.login, head.request)
+  const visitor = openVisitor(parts, jar, {
+    user,
+    isCrossSite: () => isCrossSite(head, parts.definitions.cookie.sameSite),
+  })
+  const circumstances = { visitor, user, canSetCookie }
+  const records = openVisitorRecords(parts, circumstances)
+  const mayRenew = () => mayRenewCookies(head)
+  const attachment = openAttachment(parts, { ...circumstances, records, mayRenewCookies: mayRenew })
+  let loading: Promise<void> | undefined
+
+  async function load(): Promise<void> {
+    await visitor.load()
+    await user.load()
+    if (visitor.token) await attachment.settle()
+  }
+
+  return {
+    visitor,
+    user,
+    records,
+    attachment,
+    load() {
+      loading ??= load()
+      return loading
+    },
+  }
+}

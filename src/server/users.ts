@@ -1,0 +1,96 @@
+import { fromTrusted } from '../core/data.ts'
+import { type BinsRecord, forget, isLive } from '../core/record.ts'
+import { freshMark, freshRecord } from './fresh.ts'
+import type { ServerParts } from './server.ts'
+import { userKey } from './user.ts'
+
+/** A visitor as which a user is, or was, logged in: one of the user's browsers. */
+export interface VisitorOfUser {
+  /** The visitor's name in public, as in `state.visitor.tag`. */
+  readonly tag: string
+  /** When the user logged in with it, in ms since the Unix epoch. */
+  readonly since: number
+  /** What `label` of `serveBins` called it. */
+  readonly label?: string
+}
+
+/** What an application can do with a user's bins outside of a request of that user. */
+export interface Users {
+  /** The visitors with which a user has logged in, the last one last; at most 100. Logging out takes none off the list. */
+  visitors(user: string): Promise<VisitorOfUser[]>
+  /**
+   * Takes the user's bins from the user's visitors: they read as absent there, and edits of them fail with `GONE`, until
+   * the application says that somebody else is logged in, or nobody. It does not log anybody out of the application.
+   *
+   * @param options.except Tag of a visitor that keeps them: the one who asks.
+   */
+  revoke(user: string, options?: { except?: string }): Promise<void>
+  /**
+   * Deletes all bins of a user. Edits that were made before, on whatever device, and come later do not bring them back.
+   */
+  forget(user: string): Promise<void>
+  /** All that is kept of a user: data of the bins by name, and the visitors. */
+  export(user: string): Promise<{ bins: Record<string, unknown>; visitors: VisitorOfUser[] }>
+}
+
+/** Prepares what an application can do with users' bins. */
+export function openUsers(parts: ServerParts): Users {
+  const { definitions, userStores, records, clock, random } = parts
+
+  async function readRecord(store: string, key: string): Promise<BinsRecord | undefined> {
+    const record = await records(store).read(key, { fresh: true })
+    return record === 'unreadable' ? undefined : record
+  }
+
+  async function visitors(user: string): Promise<VisitorOfUser[]> {
+    const record = await readRecord('default', userKey(user))
+    return (record?.visitors ?? []).map(({ key: _, ...visitor }) => visitor)
+  }
+
+  async function revokeOne(key: string, visitorKey: string): Promise<void> {
+    await records('default').change(visitorKey, (found) => {
+      if (!found || found.erased !== undefined) return { result: undefined }
+      const { user: _, ...rest } = found
+      return { next: { ...rest, revoked: key }, result: undefined }
+    })
+  }
+
+  return {
+    visitors,
+
+    async revoke(user, { except } = {}) {
+      const key = userKey(user)
+      const record = await readRecord('default', key)
+      const others = (record?.visitors ?? []).filter(({ tag }) => tag !== except)
+      for (const visitor of others) await revokeOne(key, visitor.key)
+      await records('default').change(key, (found) => {
+        if (!found?.visitors) return { result: undefined }
+        const left = found.visitors.filter(({ tag }) => !others.some((other) => other.tag === tag))
+        return { next: { ...found, visitors: left }, result: undefined }
+      })
+    },
+
+    async forget(user) {
+      for (const store of new Set([...userStores, 'default'])) {
+        await records(store).change(userKey(user), (found) => {
+          const record = found ?? freshRecord(parts)
+          const epoch = random(9).toString('base64url')
+          return { next: forget(record, { epoch, mark: freshMark(random), now: clock() }), result: undefined }
+        })
+      }
+    },
+
+    async export(user) {
+      const bins: Record<string, unknown> = {}
+      for (const store of userStores) {
+        const record = await readRecord(store, userKey(user))
+        for (const [name, row] of record?.bins ?? []) {
+          if (!isLive(row, clock(), undefined) || !definitions.knows(name)) continue
+          const reading = fromTrusted(definitions.find(name), row)
+          if ('data' in reading) bins[name] = reading.data
+        }
+      }
+      return { bins, visitors: await visitors(user) }
+    },
+  }
+}
