@@ -1,4 +1,5 @@
 export type { Bus, BusListener } from './server/bus.ts'
+export type { FastifyPlugin } from './server/fastify.ts'
 export type { AnyRequest } from './server/head.ts'
 export type { BinsMiddleware, BinsRequest, MiddlewareOptions } from './server/middleware.ts'
 export {
@@ -10,7 +11,7 @@ export {
 export { type MovingStoreOptions, movingStore } from './server/migration/moving-store.ts'
 export { toNodeHandler } from './server/node.ts'
 export type { OnStoreDown } from './server/outage.ts'
-export type { AnyResponse } from './server/response.ts'
+export type { AnyResponse, ResponseHead } from './server/response.ts'
 export { generateSecret } from './server/secrets.ts'
 export { type BinsServer, type ServerOptions, serveBins } from './server/server.ts'
 export type { ServerBins, Visitor } from './server/server-bins.ts'

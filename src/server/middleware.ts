@@ -33,12 +33,11 @@ export interface MiddlewareOptions {
   onSaveError?: (error: unknown, response: ServerResponse) => void
 }
 
-/** Where the middleware leaves what {@link openHeld} needs, on the request. */
-const HELD = Symbol('breadbin.held')
+/** Opens the bins of a request so that they are saved when the head of its response goes out. */
+type Opener = (parts: ServerParts, head: RequestHead) => OpenRequest
 
-interface Held extends Required<MiddlewareOptions> {
-  readonly response: ServerResponse
-}
+/** Where {@link hold} leaves what {@link openHeld} needs, on the request. */
+const HELD = Symbol('breadbin.held')
 
 /** Makes the middleware of a server. A request that asks for no bins costs one assignment. */
 export function createMiddleware(
@@ -46,10 +45,15 @@ export function createMiddleware(
   { onSaveError = answerUnavailable }: MiddlewareOptions = {},
 ): BinsMiddleware {
   return (request, response, next) => {
-    const held: Held = { response, onSaveError }
-    Object.assign(request, { [HELD]: held, bins: (names?: readonly string[]) => open(request, names) })
+    Object.assign(request, { bins: (names?: readonly string[]) => open(request, names) })
+    hold(request, (parts, head) => openUntilHead(parts, head, { response, onSaveError }))
     next()
   }
+}
+
+/** Leaves on a request how its bins are to be opened. */
+export function hold(request: AnyRequest, open: Opener): void {
+  Object.assign(request, { [HELD]: open })
 }
 
 /**
@@ -59,12 +63,18 @@ export function createMiddleware(
 export function openHeld(
   parts: ServerParts,
   request: AnyRequest,
-  requestHead: RequestHead,
+  head: RequestHead,
 ): OpenRequest | undefined {
-  // Only the middleware knows the symbol.
-  const held = Reflect.get(request, HELD) as Held | undefined
-  if (!held) return undefined
-  const { response, onSaveError } = held
+  // Nobody else knows the symbol.
+  const open = Reflect.get(request, HELD) as Opener | undefined
+  return open?.(parts, head)
+}
+
+function openUntilHead(
+  parts: ServerParts,
+  requestHead: RequestHead,
+  { response, onSaveError }: Required<MiddlewareOptions> & { readonly response: ServerResponse },
+): OpenRequest {
   let saving: Promise<void> | undefined
   const head = holdHead(response, {
     startWork() {

@@ -29,6 +29,8 @@ export interface OpenRequest extends ServerBins {
   discloseIn(response: AnyResponse): void
   /** Gives up all edits that are not saved. */
   discard(): void
+  /** Notes that the response has been handed over: what needs a cookie comes too late from now on. */
+  end(): void
 }
 
 /** Circumstances of {@link openRequest}. */
@@ -49,7 +51,8 @@ export function openRequest(
   const disclosure = openDisclosure(definitions, jar)
   /** Nobody is there to take a cookie while edits are saved without a response. */
   let isDetached = false
-  const canSetCookie = () => (awaited ? !awaited.isSent : !isDetached)
+  let isOver = false
+  const canSetCookie = () => (awaited ? !awaited.isSent : !isDetached && !isOver)
   const reader = openReader(definitions, find, { read: readings.read, onEvent })
   const opened = new Set<string>()
   let isAllOpen = false
@@ -240,6 +243,9 @@ export function openRequest(
     discard() {
       cookies.discard()
       openedRecords?.discard()
+    },
+    end() {
+      isOver = true
     },
   }
   return Object.assign<typeof withVisitor, typeof bins>(Object.create(withVisitor), bins)

@@ -1,7 +1,17 @@
-import type { ServerResponse } from 'node:http'
-
 /** What edits and reads can be answered with. */
-export type AnyResponse = Response | Headers | ServerResponse
+export type AnyResponse = Response | Headers | ResponseHead
+
+/** What of node's `ServerResponse` is needed to write cookies and cache headers. */
+export interface ResponseHead {
+  /** Whether it is too late to set headers. */
+  readonly headersSent: boolean
+  /** Returns the value of a header. */
+  getHeader(name: string): number | string | string[] | undefined
+  /** Sets a header in place of what it was. */
+  setHeader(name: string, value: string | readonly string[]): unknown
+  /** Removes a header. */
+  removeHeader(name: string): unknown
+}
 
 /** What {@link disclose} writes. */
 export interface DisclosureOptions {

@@ -4,6 +4,7 @@ import type { Bus } from './bus.ts'
 import { checkBins, openKeys, openStores, toMaxStreams, toOnStoreDown, toOrigin } from './configuration.ts'
 import { type CookieValues, openCookieValues } from './cookie-values.ts'
 import { answerEndpoint } from './endpoint.ts'
+import { createFastifyPlugin, type FastifyPlugin } from './fastify.ts'
 import { type AnyRequest, readHead } from './head.ts'
 import { openLive } from './live.ts'
 import { type BinsMiddleware, createMiddleware, type MiddlewareOptions, openHeld } from './middleware.ts'
@@ -88,6 +89,11 @@ export interface BinsServer<D extends Definitions = Definitions> extends Users {
   fetch(request: Request): Promise<Response>
   /** Makes middleware for node:http, connect and express: `req.bins(names)` opens, and responses save. */
   middleware(options?: MiddlewareOptions): BinsMiddleware
+  /**
+   * Makes a plugin for fastify 5, for the whole app it is registered in: what is opened with `open(request.raw)` is saved
+   * before the reply goes out, and the sync endpoint is answered. A save that fails is an error with `statusCode` 503.
+   */
+  fastify(): FastifyPlugin
   /**
    * Deletes expired records from all stores, and says how many: at most `limit` of each store. Nobody needs to: after
    * every 50 writes or so, a server deletes up to 100 by itself.
@@ -215,12 +221,17 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
       const state = await load(request, bins)
       const response = await handler(state as ServerBins<D>)
       if (response.status >= 500) state.discard()
-      return state.save(response)
+      const saved = await state.save(response)
+      state.end()
+      return saved
     },
 
     fetch: (request) => answerEndpoint(parts, live, request),
 
     middleware: (settings) => createMiddleware(load, settings),
+
+    fastify: () =>
+      createFastifyPlugin(definitions.path, (request) => answerEndpoint(parts, live, request), onEvent),
 
     async sweep({ limit = 1_000 } = {}) {
       const swept = await Promise.all([...stores.values()].map((store) => store.sweep(clock(), limit)))
