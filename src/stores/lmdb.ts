@@ -18,8 +18,8 @@ export interface LmdbStoreOptions {
  * `kill -9` and a power failure.
  *
  * @param environment A directory, made for this user alone, or an environment that `open` of `lmdb` answered, which stays
- * open when the store is closed: open it with `overlappingSync: false`, and with `maxDbs` for two more. A local file system
- * is needed.
+ * open when the store is closed: open it with `overlappingSync: false` and `eventTurnBatching: false`, and with `maxDbs` for
+ * two more. A local file system is needed.
  * @throws TypeError if a directory is passed and `lmdb` is not installed.
  */
 export function lmdbStore(

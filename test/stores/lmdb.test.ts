@@ -4,18 +4,26 @@ import { open } from 'lmdb'
 import { afterAll, describe, expect, it } from 'vitest'
 import { lmdbStore } from '../../src/stores/lmdb.ts'
 import { storeSuite } from '../../src/testing/store-suite.ts'
+import { fullDiskSuite } from '../support/full-disk-suite.ts'
 import { LATER, NOW, temporaryFolders } from '../support/open-store.ts'
+import { mountSmallDisk } from '../support/small-disk.ts'
 import { exitSuite, processSuite } from '../support/store-processes.ts'
 
 const folders = temporaryFolders()
+const disk = mountSmallDisk()
+const safely = { overlappingSync: false, eventTurnBatching: false }
 const entry = { version: 1, text: 'text', expires: LATER }
 
-afterAll(() => folders.remove())
+afterAll(() => {
+  folders.remove()
+  disk?.remove()
+})
 
 describe('lmdbStore of a directory', () => {
   storeSuite(it, { open: () => lmdbStore(folders.make()) })
   processSuite(it, 'lmdb', folders.make)
   exitSuite(it, 'lmdb', folders.make)
+  if (disk) fullDiskSuite(it, disk, () => lmdbStore(join(disk.path, 'lmdb')))
 
   it('is durable, and has every optional power', async () => {
     const store = lmdbStore(folders.make())
@@ -55,7 +63,7 @@ describe('lmdbStore of a directory', () => {
 
 describe('lmdbStore of an environment that was handed in', () => {
   it('leaves it open', async () => {
-    const environment = open({ path: folders.make(), overlappingSync: false })
+    const environment = open({ path: folders.make(), ...safely })
     const store = lmdbStore(environment)
     await store.write('key', entry, 0, NOW)
     await store.close?.()
@@ -64,8 +72,31 @@ describe('lmdbStore of an environment that was handed in', () => {
     await environment.close()
   })
 
+  it('reads one that is read-only, and does not write it', async () => {
+    const path = folders.make()
+    const written = open({ path, ...safely })
+    await lmdbStore(written).write('key', entry, 0, NOW)
+    const environment = open({ path, readOnly: true })
+    const store = lmdbStore(environment)
+    expect(await store.read('key', { now: NOW })).toEqual(entry)
+    await expect(store.write('key', { ...entry, version: 2 }, 1, NOW)).rejects.toThrow()
+    await expect(store.write('other', entry, 0, NOW)).rejects.toThrow()
+    await environment.close()
+    await written.close()
+  })
+
+  it('goes on beyond the size that its map had', async () => {
+    const environment = open({ path: folders.make(), mapSize: 200_000, ...safely })
+    const store = lmdbStore(environment)
+    const text = 'x'.repeat(10_000)
+    for (let index = 0; index < 60; index += 1) {
+      expect(await store.write(`key ${index}`, { ...entry, text }, 0, NOW)).toBe(true)
+    }
+    await environment.close()
+  })
+
   it('keeps names apart, and writes what others can read', async () => {
-    const environment = open({ path: folders.make(), overlappingSync: false })
+    const environment = open({ path: folders.make(), ...safely })
     const [one, other] = [lmdbStore(environment), lmdbStore(environment, { name: 'other' })]
     await one.write('key', entry, 0, NOW)
     expect(await other.read('key', { now: NOW })).toBeUndefined()

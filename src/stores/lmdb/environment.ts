@@ -35,6 +35,7 @@ interface LmdbOptions {
   readonly noSubdir: boolean
   readonly maxDbs: number
   readonly overlappingSync: boolean
+  readonly eventTurnBatching: boolean
 }
 
 /**
@@ -46,8 +47,15 @@ export function openEnvironment(directory: string): OwnEnvironment {
   const { open } = loadLmdb()
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   // With overlappingSync, its default, 1 of 4 runs of 50 processes on one environment saw a commit fail with MDB_BAD_TXN
-  // (lmdb 3.5.6, Linux); without it, none did, and what is committed is on the disk.
-  return open({ path: directory, noSubdir: false, maxDbs: 32, overlappingSync: false })
+  // (lmdb 3.5.6, Linux); without it, none did, and what is committed is on the disk. With eventTurnBatching, its default, a
+  // commit that fails, as on a full disk, rejects a promise that nobody has, which ends the process (lmdb/write.js:213).
+  return open({
+    path: directory,
+    noSubdir: false,
+    maxDbs: 32,
+    overlappingSync: false,
+    eventTurnBatching: false,
+  })
 }
 
 /** Runs changes in one transaction; when that is resolved, they are committed. */
