@@ -119,6 +119,7 @@ export function openVisitorRecords(
         result: { changed: { ...changed, record }, isRenewed: record !== changed.record },
       }
     })
+    if (done) visitor.record = done.changed.record
     if (done?.isRenewed) visitor.present(done.changed.record)
     return done?.changed
   }
