@@ -186,6 +186,21 @@ if (program) {
 
     describe('of node-redis', () => {
       storeSuite(it, { open: () => redisStore(nodeRedis, { prefix: prefix() }), sweeps: false })
+
+      it('lets replicas answer, but not what is to be fresh', async () => {
+        const asked: boolean[] = []
+        const watched: typeof nodeRedis = Object.assign(Object.create(nodeRedis), {
+          sendCommand(...args: Parameters<typeof nodeRedis.sendCommand>) {
+            asked.push(args[1] === true)
+            return nodeRedis.sendCommand(...args)
+          },
+        })
+        const store = redisStore(watched)
+        await store.read('key', { now: NOW })
+        expect(asked.splice(0)).toEqual([true])
+        await store.read('key', { now: NOW, fresh: true })
+        expect(asked).not.toContain(true)
+      })
     })
   })
 }

@@ -51,20 +51,26 @@ export async function startRedis(program: string, settings: readonly string[] = 
   }
 }
 
-/** A cluster of three masters on this machine. */
+/** A cluster of three masters on this machine, which may have a replica each. */
 export interface RedisCluster {
-  /** Where they are, for clients. */
+  /** Where they are, for clients. The masters come first. */
   readonly nodes: ReadonlyArray<{ readonly host: string; readonly port: number }>
+  /** The servers, in the same order. */
+  readonly servers: readonly Redis[]
   /** Ends them. */
   stop(): Promise<void>
 }
 
 /** Starts a cluster, and waits until each slot has its server. */
-export async function startRedisCluster(program: string): Promise<RedisCluster> {
+export async function startRedisCluster(
+  program: string,
+  { replicas = 0 }: { replicas?: 0 | 1 } = {},
+): Promise<RedisCluster> {
   const servers: Redis[] = []
-  for (let node = 0; node < 3; node += 1) {
+  for (let node = 0; node < 3 * (1 + replicas); node += 1) {
     const bus = await findPort()
-    servers.push(await startRedis(program, ['--cluster-enabled', 'yes', '--cluster-port', `${bus}`]))
+    const cluster = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000']
+    servers.push(await startRedis(program, [...cluster, '--cluster-port', `${bus}`]))
   }
   const nodes = servers.map(({ url }) => ({ host: '127.0.0.1', port: Number(new URL(url).port) }))
   const cli = (...args: string[]) =>
@@ -72,13 +78,17 @@ export async function startRedisCluster(program: string): Promise<RedisCluster> 
       encoding: 'utf8',
     })
   const addresses = nodes.map(({ host, port }) => `${host}:${port}`)
-  const made = cli('--cluster', 'create', ...addresses, '--cluster-yes')
+  const made = cli(
+    ...['--cluster', 'create', ...addresses],
+    ...['--cluster-replicas', `${replicas}`, '--cluster-yes'],
+  )
   if (made.status !== 0) throw new Error(`redis-cli --cluster create failed:\n${made.stdout}${made.stderr}`)
   const isReady = ({ port }: { port: number }) =>
     cli('-p', `${port}`, 'cluster', 'info').stdout.includes('cluster_state:ok')
   while (!nodes.every(isReady)) await new Promise((resolve) => setTimeout(resolve, 50))
   return {
     nodes,
+    servers,
     async stop() {
       for (const server of servers) await server.stop()
     },
