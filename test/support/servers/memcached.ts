@@ -17,16 +17,16 @@ export interface Memcached {
 }
 
 /** Starts a Memcached. It does not run as root, so root runs it as nobody. */
-export async function startMemcached(program: string): Promise<Memcached> {
+export async function startMemcached(program: string, settings: readonly string[] = []): Promise<Memcached> {
   const port = await findPort()
   const account = unprivileged('nobody')
   const folder = makeFolder(account)
   const start = () =>
-    startProgram(program, ['-l', '127.0.0.1', '-p', `${port}`, '-U', '0', '-m', '64', '-t', '1'], {
-      port,
-      folder: folder.path,
-      account,
-    })
+    startProgram(
+      program,
+      ['-l', '127.0.0.1', '-p', `${port}`, '-U', '0', '-m', '64', '-t', '1', ...settings],
+      { port, folder: folder.path, account },
+    )
   let running: Started = await start()
   return {
     address: `127.0.0.1:${port}`,
