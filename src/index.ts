@@ -6,6 +6,7 @@ export {
   type BinStorage,
   type BrowserAccess,
   type CookieOptions,
+  type CookieScope,
   type Definition,
   type Definitions,
   type DefinitionsOptions,

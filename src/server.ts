@@ -11,6 +11,7 @@ export {
 export { type MovingStoreOptions, movingStore } from './server/migration/moving-store.ts'
 export { toNodeHandler } from './server/node.ts'
 export type { OnStoreDown } from './server/outage.ts'
+export type { TrustProxy } from './server/proxy.ts'
 export type { AnyResponse, ResponseHead } from './server/response.ts'
 export { generateSecret } from './server/secrets.ts'
 export { type BinsServer, type ServerOptions, serveBins } from './server/server.ts'

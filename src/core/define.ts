@@ -64,8 +64,9 @@ export function define(name: string, options: BinOptions): Definition {
 
 /** Fills in the defaults of the cookies' options. */
 export function defineCookies(options: CookieOptions): Definitions['cookie'] {
-  checkKeys('cookie', options, ['prefix', 'domain', 'path', 'sameSite'])
-  const { prefix = 'bb', domain, path = '/', sameSite = 'lax' } = options
+  checkKeys('cookie', options, ['prefix', 'domain', 'path', 'sameSite', 'embedded'])
+  const { prefix = 'bb', domain, path = '/', embedded = false } = options
+  const sameSite = options.sameSite ?? (embedded ? 'none' : 'lax')
   check(
     /^[A-Za-z0-9]{1,16}$/.test(prefix),
     'cookie.prefix',
@@ -76,7 +77,8 @@ export function defineCookies(options: CookieOptions): Definitions['cookie'] {
     'cookie.domain',
     "pass a host name such as 'example.org'",
   )
-  oneOf('cookie', 'sameSite', sameSite, ['lax', 'strict'])
+  oneOf('cookie', 'embedded', String(embedded), ['true', 'false'])
+  oneOf('cookie', 'sameSite', sameSite, embedded ? ['none'] : ['lax', 'strict'])
   checkPath('cookie.path', path)
   return { prefix, path, sameSite, ...(domain === undefined ? {} : { domain }) }
 }

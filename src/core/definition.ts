@@ -102,6 +102,23 @@ export interface CookieOptions {
   path?: string
   /** `SameSite` attribute. Default `'lax'`. */
   sameSite?: 'lax' | 'strict'
+  /**
+   * Whether pages of other sites show this one in frames: `SameSite=None; Secure; Partitioned` (CHIPS). Each of those sites
+   * has a visitor of its own then. Default `false`.
+   */
+  embedded?: boolean
+}
+
+/** How cookies are named and scoped, with its defaults filled in. */
+export interface CookieScope {
+  /** First part of every cookie's name. */
+  readonly prefix: string
+  /** `Domain` attribute, if any. */
+  readonly domain?: string
+  /** `Path` attribute. */
+  readonly path: string
+  /** `SameSite` attribute; cookies with `'none'` are partitioned, and always `Secure`. */
+  readonly sameSite: 'lax' | 'strict' | 'none'
 }
 
 /** A definition with its defaults filled in. */
@@ -147,7 +164,7 @@ export interface Definitions<Known = object, Others = unknown> {
   /** Path of the sync endpoint. */
   readonly path: string
   /** How cookies are named and scoped. */
-  readonly cookie: Readonly<Required<Omit<CookieOptions, 'domain'>> & Pick<CookieOptions, 'domain'>>
+  readonly cookie: CookieScope
   /**
    * Finds the definition of a bin.
    *

@@ -1,5 +1,6 @@
 import type { Definition } from '../core/definition.ts'
 import { memoryStore } from '../stores/memory.ts'
+import type { SiteOptions } from './head.ts'
 import { deriveKeys, type Keys } from './keys.ts'
 import type { OnStoreDown } from './outage.ts'
 import { parseSecrets } from './secrets.ts'
@@ -7,13 +8,25 @@ import type { ServerOptions } from './server.ts'
 import type { Store } from './store.ts'
 
 /**
- * Reads the `origin` option.
+ * Reads what the options say of where browsers find the site.
  *
  * @throws TypeError
  */
-export function toOrigin(origin: string): string {
-  if (/^https?:\/\//.test(origin) && URL.canParse(origin)) return new URL(origin).origin
-  throw new TypeError("origin: pass scheme and host as browsers see them, such as 'https://example.org'.")
+export function toSite({ origin, origins = [], trustProxy }: SiteOptions): SiteOptions {
+  if (origin !== undefined && trustProxy !== undefined) {
+    throw new TypeError('trustProxy: origin says already what browsers see; leave one of the two out.')
+  }
+  const isCount = Number.isSafeInteger(trustProxy) && Number(trustProxy) >= 0
+  if (trustProxy !== undefined && typeof trustProxy !== 'function' && !isCount) {
+    throw new TypeError(
+      'trustProxy: pass the number of proxies, or a function that tells whether a request came by one.',
+    )
+  }
+  return {
+    origin: origin === undefined ? undefined : toOrigin('origin', origin),
+    origins: origins.map((each) => toOrigin('origins', each)),
+    trustProxy,
+  }
 }
 
 /**
@@ -115,4 +128,9 @@ export function checkBins(
       )
     }
   }
+}
+
+function toOrigin(option: string, origin: string): string {
+  if (/^https?:\/\//.test(origin) && URL.canParse(origin)) return new URL(origin).origin
+  throw new TypeError(`${option}: pass scheme and host as browsers see them, such as 'https://example.org'.`)
 }

@@ -1,7 +1,8 @@
 import { report } from '../core/event.ts'
 import { MAX_SYNC_BYTES } from '../core/limits.ts'
 import { PROTOCOL, type SyncAnswer, type UnknownUser, type WrongOwner } from '../core/wire.ts'
-import { isSameOrigin, type RequestHead, readHead } from './head.ts'
+import { allowOrigin, answerPreflight } from './cors.ts'
+import { isOwnPage, type RequestHead, readHead } from './head.ts'
 import type { Live } from './live.ts'
 import { openRequest } from './request.ts'
 import type { ServerParts } from './server.ts'
@@ -10,14 +11,21 @@ import { parseSyncRequest } from './wire-schema.ts'
 
 /** Answers requests to the sync endpoint: `POST {path}/sync`, `POST {path}/clear` and `GET {path}/events`. */
 export async function answerEndpoint(parts: ServerParts, live: Live, request: Request): Promise<Response> {
+  const head = readHead(request, parts.site)
+  const response = await route(parts, live, request, head)
+  if (parts.site.origins?.length) allowOrigin(response, head)
+  return response
+}
+
+async function route(parts: ServerParts, live: Live, request: Request, head: RequestHead): Promise<Response> {
   const { path } = parts.definitions
   const { pathname } = new URL(request.url)
   const action = pathname.startsWith(path) ? pathname.slice(path.length) : ''
   if (action !== '/sync' && action !== '/clear' && action !== '/events') return refuse(404, 'not-found')
   const method = action === '/events' ? 'GET' : 'POST'
+  if (request.method === 'OPTIONS' && head.isListed()) return answerPreflight(method)
   if (request.method !== method) return refuse(405, 'method', { allow: method })
-  const head = readHead(request, parts.origin)
-  if (!isSameOrigin(head) && !(method === 'GET' && isSilent(head))) return refuse(403, 'origin')
+  if (!isOwnPage(head) && !(method === 'GET' && isSilent(head))) return refuse(403, 'origin')
   if (method === 'POST' && !/^application\/json\s*(;|$)/i.test(head.header('content-type') ?? '')) {
     return refuse(415, 'content-type')
   }

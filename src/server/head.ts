@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { forwardedOrigin, hopsOf, type TrustProxy } from './proxy.ts'
 
 /** A request of the web platform, or of node:http and all frameworks on top of it. */
 export type AnyRequest = Request | IncomingMessage
@@ -17,19 +18,26 @@ export interface RequestHead {
   header(name: string): string | undefined
   /** Scheme, host and port that the browser sees. */
   origin(): string
+  /** Whether a page of one of the site's further origins sent it, as the browser says. */
+  isListed(): boolean
 }
 
-/**
- * Reads the head of a request.
- *
- * @param origin Where browsers find the site, if the configuration says so. Otherwise the request's own URL and `Host`
- * decide; `Secure` is left out for localhost over http only.
- */
-export function readHead(request: AnyRequest, origin: string | undefined): RequestHead {
-  const site = origin ?? (isWebRequest(request) ? request.url : nodeOrigin(request))
+/** What the configuration says of where browsers find the site. */
+export interface SiteOptions {
+  /** Its origin. Otherwise requests say so themselves: their URL and `Host`. */
+  readonly origin?: string | undefined
+  /** Which proxies tell what the browser sees. */
+  readonly trustProxy?: TrustProxy | undefined
+  /** Further origins whose pages may use the sync endpoint. */
+  readonly origins?: readonly string[] | undefined
+}
+
+/** Reads the head of a request. `Secure` is left out for localhost over http only. */
+export function readHead(request: AnyRequest, options: SiteOptions): RequestHead {
   const header = isWebRequest(request)
     ? (name: string) => request.headers.get(name) ?? undefined
     : (name: string) => request.headers[name]?.toString()
+  const site = options.origin ?? siteOf(request, header, options.trustProxy)
   return {
     request,
     method: request.method ?? 'GET',
@@ -37,19 +45,22 @@ export function readHead(request: AnyRequest, origin: string | undefined): Reque
     secure: !/^http:\/\/(localhost|127\.0\.0\.1|\[::1\])([:/]|$)/i.test(site),
     header,
     origin: () => originOf(site),
+    isListed: () => options.origins?.includes(header('origin') ?? '') ?? false,
   }
 }
 
 /** Whether the browser says that another site caused the request, so that a `SameSite` cookie may just be missing. */
-export function isCrossSite(head: RequestHead, sameSite: 'lax' | 'strict'): boolean {
+export function isCrossSite(head: RequestHead, sameSite: 'lax' | 'strict' | 'none'): boolean {
+  if (head.isListed()) return false
   const site = head.header('sec-fetch-site')
-  if (site !== undefined) return site === 'cross-site' && !(sameSite === 'lax' && isTopLevel(head))
+  if (site !== undefined) return site === 'cross-site' && !isFollowed(head, sameSite)
   const origin = head.header('origin')
   return origin !== undefined && !isSafe(head) && origin !== head.origin()
 }
 
-/** Whether the browser vouches that a page of this origin sent the request. Says no when it says nothing. */
-export function isSameOrigin(head: RequestHead): boolean {
+/** Whether the browser vouches that a page of this origin, or of a further one, sent the request. Says no when it says nothing. */
+export function isOwnPage(head: RequestHead): boolean {
+  if (head.isListed()) return true
   const site = head.header('sec-fetch-site')
   if (site !== undefined) return site === 'same-origin'
   return head.header('origin') === head.origin()
@@ -63,13 +74,19 @@ export function mayRenewCookies(head: RequestHead): boolean {
   return !isSafe(head) || isTopLevel(head)
 }
 
+/** Whether cookies came along although another site caused the request: a link was followed, or a frame was filled. */
+function isFollowed(head: RequestHead, sameSite: 'lax' | 'strict' | 'none'): boolean {
+  return (sameSite === 'lax' && isTopLevel(head)) || (sameSite === 'none' && isNavigation(head))
+}
+
 /** Whether somebody followed a link here: Lax cookies come along then (RFC 6265bis §5.6.7.1), but not on a prefetch. */
 function isTopLevel(head: RequestHead): boolean {
+  return isNavigation(head) && head.header('sec-fetch-dest') === 'document'
+}
+
+function isNavigation(head: RequestHead): boolean {
   return (
-    isSafe(head) &&
-    head.header('sec-fetch-mode') === 'navigate' &&
-    head.header('sec-fetch-dest') === 'document' &&
-    head.header('sec-purpose') === undefined
+    isSafe(head) && head.header('sec-fetch-mode') === 'navigate' && head.header('sec-purpose') === undefined
   )
 }
 
@@ -79,6 +96,13 @@ function isSafe({ method }: RequestHead): boolean {
 
 function isWebRequest(request: AnyRequest): request is Request {
   return typeof request.headers.get === 'function'
+}
+
+/** Where the browser sent a request, by its own words or those of the proxies that it came by. */
+function siteOf(request: AnyRequest, header: RequestHead['header'], trust: TrustProxy | undefined): string {
+  const own = isWebRequest(request) ? request.url : nodeOrigin(request)
+  const hops = hopsOf(trust, request)
+  return hops > 0 && URL.canParse(own) ? forwardedOrigin(header, hops, new URL(own)) : own
 }
 
 function nodeOrigin({ headers, socket }: IncomingMessage): string {

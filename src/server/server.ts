@@ -1,14 +1,15 @@
 import type { BinName, Definition, Definitions } from '../core/definition.ts'
 import type { OnEvent } from '../core/event.ts'
 import type { Bus } from './bus.ts'
-import { checkBins, openKeys, openStores, toMaxStreams, toOnStoreDown, toOrigin } from './configuration.ts'
+import { checkBins, openKeys, openStores, toMaxStreams, toOnStoreDown, toSite } from './configuration.ts'
 import { type CookieValues, openCookieValues } from './cookie-values.ts'
 import { answerEndpoint } from './endpoint.ts'
 import { createFastifyPlugin, type FastifyPlugin } from './fastify.ts'
-import { type AnyRequest, readHead } from './head.ts'
+import { type AnyRequest, readHead, type SiteOptions } from './head.ts'
 import { openLive } from './live.ts'
 import { type BinsMiddleware, createMiddleware, type MiddlewareOptions, openHeld } from './middleware.ts'
 import type { OnStoreDown } from './outage.ts'
+import type { TrustProxy } from './proxy.ts'
 import { openRandom } from './random.ts'
 import { openReadings, type Readings } from './readings.ts'
 import { openRecords, type Records } from './records.ts'
@@ -36,6 +37,17 @@ export interface ServerOptions extends UserOptions {
    * proxy may distort.
    */
   origin?: string
+  /**
+   * Number of proxies between browsers and this process whose `Forwarded`, `X-Forwarded-Proto` and `X-Forwarded-Host` tell
+   * where browsers find the site, or a function that says whether a request came by one: where a site has many names.
+   * Default: these headers are ignored, since anybody can send them.
+   */
+  trustProxy?: TrustProxy
+  /**
+   * Further origins whose pages may sync, such as `'https://app.example.org'`: the endpoint answers them as CORS asks for.
+   * Default: none.
+   */
+  origins?: readonly string[]
   /**
    * Carries changes to the other processes of the site, so that their pages hear of them at once. Without one, they do
    * within 36 s, and those of this process at once.
@@ -121,8 +133,8 @@ export interface ServerParts {
   readonly login: UserOptions
   /** Records of a store, by its name. */
   readonly records: (store: string) => Records
-  /** Where browsers find the site, if the configuration says so. */
-  readonly origin: string | undefined
+  /** Where browsers find the site, as far as the configuration says so. */
+  readonly site: SiteOptions
   /** What a request gets whose server bins cannot be read. */
   readonly onStoreDown: OnStoreDown
   /** The present, in ms since the Unix epoch. */
@@ -182,7 +194,7 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
       if (records) return records
       throw new TypeError(`There is no store ${JSON.stringify(store)}; name it in serveBins({ stores }).`)
     },
-    origin: options.origin === undefined ? undefined : toOrigin(options.origin),
+    site: toSite(options),
     onStoreDown: toOnStoreDown(options.onStoreDown),
     clock,
     random,
@@ -198,7 +210,7 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
   function stateOf(request: AnyRequest & { [opened]?: OpenRequest }): OpenRequest {
     const known = request[opened]
     if (known) return known
-    const head = readHead(request, parts.origin)
+    const head = readHead(request, parts.site)
     const state = openHeld(parts, request, head) ?? openRequest(parts, head)
     request[opened] = state
     return state

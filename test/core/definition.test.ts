@@ -155,6 +155,8 @@ describe('defineBins', () => {
     ['a domain that is none', { cookie: { domain: 'example.org; Path=/' } }],
     ['a cookie path that is none', { cookie: { path: '/;' } }],
     ['a sameSite that there is not', { cookie: { sameSite: 'none' } }],
+    ['a sameSite that forbids what is wanted', { cookie: { sameSite: 'lax', embedded: true } }],
+    ['embedded for a question', { cookie: { embedded: 'yes' } }],
     ['others that cannot be', { others: { storage: 'nowhere' } }],
   ])('refuses %s', (_, options) => {
     expect(() => defineWith(options)).toThrow(TypeError)

@@ -98,6 +98,90 @@ describe('the sync endpoint', () => {
     expect((await behind.server.fetch(request('http://10.0.0.5:3000'))).status).toBe(403)
   })
 
+  describe('with further origins', () => {
+    const APP = 'https://app.example'
+    const { server: open } = openSite(bins, { origins: [APP, 'https://beta.example:8443/'] })
+
+    /** How a request is answered that a page of an origin sends, and what the page gets to know of it. */
+    async function sentFrom(origin: string, { method = 'POST', path = '/bins/sync' } = {}) {
+      const headers = { origin, 'sec-fetch-site': 'cross-site', cookie: '' }
+      const { status, headers: told } = await open.fetch(post(EMPTY, { method, path, headers }))
+      const cors = [...told].filter(([name]) => name.startsWith('access-control-'))
+      return { status, vary: told.get('vary'), ...Object.fromEntries(cors) }
+    }
+
+    const READABLE = {
+      'access-control-allow-origin': APP,
+      'access-control-allow-credentials': 'true',
+      vary: 'Origin',
+    }
+
+    it('answers their pages, with their cookies', async () => {
+      expect(await sentFrom(APP)).toEqual({ status: 200, ...READABLE })
+      expect(await sentFrom(APP, { path: '/bins/clear' })).toEqual({ status: 200, ...READABLE })
+      expect(await sentFrom('https://beta.example:8443')).toMatchObject({
+        status: 200,
+        'access-control-allow-origin': 'https://beta.example:8443',
+      })
+    })
+
+    it('lets them read why they are refused', async () => {
+      expect(await sentFrom(APP, { method: 'PUT' })).toEqual({ status: 405, ...READABLE })
+    })
+
+    it('answers what their browsers ask before', async () => {
+      const preflight = { 'access-control-allow-headers': 'content-type', 'access-control-max-age': '7200' }
+      for (const [path, allowed] of [
+        ['/bins/sync', 'POST'],
+        ['/bins/clear', 'POST'],
+        ['/bins/events', 'GET'],
+      ] as const) {
+        expect(await sentFrom(APP, { method: 'OPTIONS', path })).toEqual({
+          status: 204,
+          'access-control-allow-methods': allowed,
+          ...preflight,
+          ...READABLE,
+        })
+      }
+    })
+
+    it.each([
+      'https://evil.example',
+      'https://app.example.evil.example',
+      'http://app.example',
+      'https://app.example:444',
+      'https://APP.example',
+      'null',
+      '',
+      `${APP}, https://evil.example`,
+    ])('refuses %j as before, and tells caches so', async (origin) => {
+      expect(await sentFrom(origin)).toEqual({ status: 403, vary: 'Origin' })
+      expect(await sentFrom(origin, { method: 'OPTIONS' })).toEqual({ status: 405, vary: 'Origin' })
+    })
+
+    it('makes a visitor for them', async () => {
+      const op = { n: 1, bin: 'cart', base: null, data: { json: ['apple'] }, age: 0, sv: 1 }
+      const body = { ...EMPTY, parts: [{ ...EMPTY.parts[0], ops: [op] }] }
+      const headers = { origin: APP, 'sec-fetch-site': 'cross-site' }
+      const response = await open.fetch(post(body, { headers }))
+      expect([await response.json(), response.headers.getSetCookie().length]).toEqual([
+        { v: 1, parts: [], minted: true },
+        2,
+      ])
+    })
+
+    it('says nothing of origins where there are no further ones', async () => {
+      const response = await server.fetch(post(EMPTY, { headers: { origin: ORIGIN } }))
+      expect(response.headers.get('vary')).toBe(null)
+    })
+
+    it('refuses what is no origin', () => {
+      for (const each of ['app.example', '*', 'file:///']) {
+        expect(() => serveBins(bins, { origins: [each] })).toThrow(/^origins: pass/)
+      }
+    })
+  })
+
   it.each([
     ['nothing', ''],
     ['no JSON', '{"v":1'],

@@ -1,7 +1,7 @@
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { type AnyRequest, isCrossSite, isSameOrigin, readHead } from '../../src/server/head.ts'
+import { type AnyRequest, isCrossSite, isOwnPage, readHead } from '../../src/server/head.ts'
 
 /** A request of node:http. */
 function incoming(
@@ -29,7 +29,7 @@ describe('readHead', () => {
     ['an origin that is configured', incoming({ host: 'localhost' }), 'https://example.org', true],
     ['a local origin that is configured', incoming({ host: 'example.org' }), 'http://localhost:80', false],
   ])('asks for Secure: %s', (_, request, origin, secure) => {
-    expect(readHead(request, origin).secure).toBe(secure)
+    expect(readHead(request, { origin }).secure).toBe(secure)
   })
 
   it('finds headers by their lower-case names', () => {
@@ -37,7 +37,7 @@ describe('readHead', () => {
       new Request('https://example.org/', { headers: { 'Sec-Fetch-Site': 'none', cookie: 'a=1' } }),
       incoming({ host: 'example.org', 'sec-fetch-site': 'none', cookie: 'a=1' }),
     ]) {
-      const head = readHead(request, undefined)
+      const head = readHead(request, {})
       expect([head.header('sec-fetch-site'), head.header('origin'), head.cookies]).toEqual([
         'none',
         undefined,
@@ -47,14 +47,14 @@ describe('readHead', () => {
   })
 
   it('takes a Host that is none for nobody', () => {
-    expect(readHead(incoming({ host: 'a b:c' }), undefined).origin()).toBe('https://unknown.invalid')
+    expect(readHead(incoming({ host: 'a b:c' }), {}).origin()).toBe('https://unknown.invalid')
   })
 })
 
 const LINK = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
 
 describe('isCrossSite', () => {
-  it.each<[string, Record<string, string>, string, 'lax' | 'strict', boolean]>([
+  it.each<[string, Record<string, string>, string, 'lax' | 'strict' | 'none', boolean]>([
     ['a browser that says nothing', {}, 'GET', 'lax', false],
     ['a page of this site', { 'sec-fetch-site': 'same-origin' }, 'POST', 'lax', false],
     ['a page of a sibling site', { 'sec-fetch-site': 'same-site' }, 'POST', 'lax', false],
@@ -71,17 +71,21 @@ describe('isCrossSite', () => {
     ['a form of another site', LINK, 'POST', 'lax', true],
     ['a frame in another site', { ...LINK, 'sec-fetch-dest': 'iframe' }, 'GET', 'lax', true],
     ['a prefetch by another site', { ...LINK, 'sec-purpose': 'prefetch' }, 'GET', 'lax', true],
+    ['a link from another site, embedded', LINK, 'GET', 'none', false],
+    ['a frame in another site, embedded', { ...LINK, 'sec-fetch-dest': 'iframe' }, 'GET', 'none', false],
+    ['a form of another site, embedded', LINK, 'POST', 'none', true],
+    ['an image in another site, embedded', { 'sec-fetch-site': 'cross-site' }, 'GET', 'none', true],
     ['an older browser posting from another site', { origin: 'https://evil.example' }, 'POST', 'lax', true],
     ['an older browser posting from here', { origin: 'https://example.org' }, 'POST', 'lax', false],
     ['an older browser posting from a file', { origin: 'null' }, 'POST', 'lax', true],
     ['an older browser reading', { origin: 'https://evil.example' }, 'GET', 'lax', false],
   ])('judges %s', (_, headers, method, sameSite, expected) => {
     const request = incoming({ host: 'example.org', ...headers }, { method, encrypted: true })
-    expect(isCrossSite(readHead(request, undefined), sameSite)).toBe(expected)
+    expect(isCrossSite(readHead(request, {}), sameSite)).toBe(expected)
   })
 })
 
-describe('isSameOrigin', () => {
+describe('isOwnPage', () => {
   it.each<[string, Record<string, string>, boolean]>([
     ['a browser that says nothing', {}, false],
     ['a page of this origin', { 'sec-fetch-site': 'same-origin', origin: 'https://example.org' }, true],
@@ -94,8 +98,8 @@ describe('isSameOrigin', () => {
     ['a file', { origin: 'null' }, false],
   ])('judges %s', (_, headers, expected) => {
     const request = incoming({ host: 'example.org', ...headers }, { method: 'POST', encrypted: true })
-    expect(isSameOrigin(readHead(request, undefined))).toBe(expected)
+    expect(isOwnPage(readHead(request, {}))).toBe(expected)
     const behindProxy = incoming({ host: 'internal:3000', ...headers }, { method: 'POST' })
-    expect(isSameOrigin(readHead(behindProxy, 'https://example.org'))).toBe(expected)
+    expect(isOwnPage(readHead(behindProxy, { origin: 'https://example.org' }))).toBe(expected)
   })
 })

@@ -17,6 +17,23 @@ const bins = defineBins({
 /** What a plain cookie `bb-a` needs besides the text: its name, and `1.1.<at>.<expires>.'{'json':'…'}`. */
 const FRAME = "bb-a1.1.xx8tc0.xysdc0.'{'json':''}".length
 
+describe('the cookies of an embedded site', () => {
+  const embedded = defineBins({}, { cookie: { embedded: true } }).cookie
+
+  it('are partitioned, and always Secure', () => {
+    for (const isSecure of [true, false]) {
+      const jar = openJar('bb-a=1', isSecure, embedded)
+      jar.set('bb-a', 'value', { httpOnly: true, maxAge: 60 })
+      const [attributes] = jar.changes.get('bb-a')?.line?.match(/;.*/) ?? []
+      expect(attributes).toBe('; Max-Age=60; Path=/; HttpOnly; Secure; Partitioned; SameSite=None')
+      jar.delete('bb-a', { httpOnly: true })
+      expect(jar.changes.get('bb-a')?.line).toBe(
+        'bb-a=; Max-Age=0; Path=/; HttpOnly; Secure; Partitioned; SameSite=None',
+      )
+    }
+  })
+})
+
 describe('the visitor cookie', () => {
   it.each([
     ['https', true, {}, '__Host-bb'],

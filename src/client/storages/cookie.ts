@@ -71,7 +71,8 @@ export function openPageCookies(
       api.set(name, value, {
         path,
         sameSite,
-        secure: !isLocal(location),
+        secure: sameSite === 'none' || !isLocal(location),
+        partitioned: sameSite === 'none',
         ...(domain === undefined ? {} : { domain }),
         ...(expires === undefined ? {} : { expires: new Date(expires * 1_000) }),
       })

@@ -1,0 +1,11 @@
+import * as z from 'zod/mini'
+import { openBins } from '../../src/client/client.ts'
+import { defineBins } from '../../src/core/definition.ts'
+
+// The page says how its cookies are scoped.
+const options = (globalThis as never as { cookie: object }).cookie
+const bins = defineBins(
+  { note: { schema: z.string(), browser: 'write' }, theme: { storage: 'cookie' } },
+  options,
+)
+Object.assign(globalThis, { opened: openBins(bins) })
