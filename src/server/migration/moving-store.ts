@@ -11,7 +11,8 @@ export interface MovingStoreOptions {
  * Serves a site while its records move from one store to another; see {@link migrate}. An entry is read and written
  * where it is: in the old store, until that says that it has moved, and in the new one from then on.
  *
- * It has no `versions` and no `scan`. Closing it closes both stores.
+ * It has no `scan`, and no `versions`: a version alone does not tell an entry from what is left of one that has moved. So
+ * the server reads the records of the pages that it tells of changes, every 30 s or so. Closing it closes both stores.
  *
  * @param from The old store.
  * @param to The new store.

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { createRecord } from '../../../src/core/record.ts'
 import { migrate } from '../../../src/server/migration/migrate.ts'
 import { movingStore } from '../../../src/server/migration/moving-store.ts'
+import { openRecords } from '../../../src/server/records.ts'
 import type { Store } from '../../../src/server/store.ts'
+import { openWatches } from '../../../src/server/watches.ts'
 import { memoryStore } from '../../../src/stores/memory.ts'
 import { faultyStore } from '../../../src/testing/faulty-store.ts'
 import { storeSuite } from '../../../src/testing/store-suite.ts'
@@ -81,6 +84,33 @@ describe('movingStore that moves', () => {
 })
 
 describe('a site that moves', () => {
+  it.each([false, true])('finds out what another process has written, with move: %s', async (move) => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const open = () =>
+      openRecords(movingStore(from, to, { move }), { clock, casMs: 1_000, storeMs: 1_000, random: () => 0 })
+    const touch = (record = createRecord({ epoch: 'epoch', mark: 'mark', now: NOW })) => ({
+      next: { ...record, seq: record.seq + 1 },
+      result: undefined,
+    })
+    const [mine, theirs] = [open(), open()]
+    await mine.change('key', touch)
+    let moves = 0
+    const watches = openWatches({
+      stores: ['default'],
+      records: () => mine,
+      onCheck() {},
+      timer: () => () => {},
+      fraction: () => 0,
+    })
+    const watch = await watches.open('key', () => {
+      moves += 1
+    })
+    await theirs.change('key', touch)
+    watches.check()
+    await expect.poll(() => moves).toBe(1)
+    watch.stop()
+  })
+
   it('counts exactly while old and new processes write and entries are moved', async () => {
     const [from, to] = [memoryStore(), memoryStore()]
     const waiting = movingStore(restless(from), restless(to))
