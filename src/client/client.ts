@@ -5,6 +5,7 @@ import type { SyncProblem } from './endpoint.ts'
 import type { SyncResult } from './exchange.ts'
 import { openPage, type PageOptions } from './page.ts'
 import { openPageBins } from './page-bins.ts'
+import type { Logout } from './user-side.ts'
 
 /** Options of {@link openBins}. */
 export interface ClientOptions extends PageOptions {
@@ -15,6 +16,11 @@ export interface ClientOptions extends PageOptions {
   wait?: number
   /** What `snapshot()` of the server's bins has put into this page. Default: nothing. */
   snapshot?: string
+  /**
+   * What becomes of edits of a user's bins that were not sent before the logout: they are given up, or wait on this device
+   * until the same user is logged in again. All else of the user's is deleted here in any case. Default `'drop'`.
+   */
+  logout?: Logout
   /** Receives what the owner may want to log or count. */
   onEvent?: OnEvent
 }

@@ -29,8 +29,11 @@ export interface Exchange {
    * @throws Refusal; the edits stay.
    */
   run(mustPull: boolean): Promise<SyncResult>
-  /** Becomes the replica of the visitor that the cookies speak of: any response may have made one. */
-  followOwner(): Promise<void>
+  /**
+   * Becomes the replica of the visitor that the cookies speak of: any response may have made one. Tells whether it is
+   * the replica of the present owner: a user's stays that user's.
+   */
+  followOwner(): Promise<boolean>
   /** Sends what one last request of a page can take, while the page goes away. */
   leave(): void
 }
@@ -41,6 +44,8 @@ export interface ExchangeOptions {
   readonly page: Page
   /** Path of the sync endpoint. */
   readonly path: string
+  /** Whose replica it is. */
+  readonly owner: AnyOwner
   /** The replica to sync. */
   readonly replica: ClientReplica
   /** Stores to pull from, in which the browser may see bins. */
@@ -51,6 +56,9 @@ export interface ExchangeOptions {
   readonly onEvent: OnEvent | undefined
 }
 
+/** The visitor, whoever that is at present; or the user who is logged in. */
+export type AnyOwner = 'visitor' | 'user'
+
 /** How often one exchange may have to start over, because its owner has changed or more is to be sent. */
 const MAX_ROUNDS = 20
 /** What ops of one sync may have; the rest is for what is around them. In bytes. */
@@ -59,9 +67,17 @@ const MAX_OPS_BYTES = MAX_SYNC_BYTES * 0.75
 const LAST_OPS_BYTES = 56 * 1024
 
 /** Opens the exchange with the server. Sends nothing before it is asked. */
-export function openExchange({ page, path, replica, stores, clearance, onEvent }: ExchangeOptions): Exchange {
+export function openExchange({
+  page,
+  path,
+  owner,
+  replica,
+  stores,
+  clearance,
+  onEvent,
+}: ExchangeOptions): Exchange {
   const { clock } = page
-  const { visitorTag } = page.cookies
+  const presentTag = owner === 'user' ? page.cookies.userTag : page.cookies.visitorTag
   const endpoint = openEndpoint(page, path)
   /** Numbers of the ops that were sent when the page was left last. */
   let leftWith = ''
@@ -73,12 +89,12 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
     let maxOps = MAX_OPS
     // Another tab may have cleared.
     await clearance.reload()
-    const present = visitorTag()
+    const present = presentTag()
     if (mustPull && present !== null && isCleared(present)) await doubtClearance(present)
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       await replica.flush()
       if (clearance.isPending) await sendClear()
-      await followOwner()
+      if (!(await followOwner())) return result
       const offered = await replica.offer({ maxOps, maxBytes: MAX_OPS_BYTES })
       if (offered.ops.size === 0 && (replica.tag === '' || (round === 0 && !mustPull))) return result
       const reply = await endpoint.send('sync', toRequest(offered))
@@ -87,7 +103,7 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
       if (reply.status === 409) {
         if (await leaveOwner(reply)) strangers += 1
         // Once or twice: responses to several requests without a cookie each set another one.
-        if (strangers > 2) throw new Refusal('cookies-blocked')
+        if (strangers > 2) throw new Refusal(owner === 'user' ? 'auth' : 'cookies-blocked')
         continue
       }
       if (reply.status === 413 && maxOps > 1) {
@@ -98,7 +114,7 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
       const answer = accept(reply) as unknown as SyncAnswer
       if (answer.minted) {
         mints += 1
-        if (mints > 1 && visitorTag() === null) throw new Refusal('cookies-blocked')
+        if (mints > 1 && presentTag() === null) throw new Refusal('cookies-blocked')
         continue
       }
       const outcomes = await absorbAll(answer, offered, result)
@@ -126,13 +142,14 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
     return outcomes
   }
 
-  async function followOwner(): Promise<void> {
-    const present = visitorTag()
+  async function followOwner(): Promise<boolean> {
+    const present = presentTag()
     const tag = present === null || isCleared(present) ? '' : present
-    if (tag === replica.tag) return
+    if (tag === replica.tag || owner === 'user') return tag === replica.tag
     // A visitor of whom nothing is left on the server loses the cookie; and what waits to be sent must not get lost.
     if (tag === '') await replica.leave(Number.NEGATIVE_INFINITY)
     else await replica.switchTo(tag)
+    return true
   }
 
   function isCleared(tag: string): boolean {
@@ -144,10 +161,12 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
    * whether it is nobody that our cookies speak of.
    */
   async function leaveOwner({ body }: Reply): Promise<boolean> {
+    // The cookies have come with the answer: if they speak of the same user, it is of no use to ask again.
+    if (owner === 'user') return presentTag() === replica.tag
     const tag = isRecord(body) ? body.tag : undefined
     if (tag === null) await abandon(Number.NEGATIVE_INFINITY, 'forgotten')
     if (typeof tag === 'string' && isCleared(tag)) await doubtClearance(tag)
-    return tag !== null && tag !== visitorTag()
+    return tag !== null && tag !== presentTag()
   }
 
   /**
@@ -166,7 +185,7 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
 
   async function sendClear(): Promise<void> {
     // Whoever the cookies speak of meanwhile has not asked for it.
-    if (visitorTag() === clearance.tag) accept(await endpoint.send('clear', { v: PROTOCOL }))
+    if (presentTag() === clearance.tag) accept(await endpoint.send('clear', { v: PROTOCOL }))
     await clearance.set(clearance.tag, 'done')
   }
 
@@ -176,7 +195,7 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
       v: PROTOCOL,
       client,
       parts: stores.map((store) => ({
-        owner: 'visitor',
+        owner,
         store,
         tag,
         cursor: cursors[store] ?? null,
@@ -193,7 +212,7 @@ export function openExchange({ page, path, replica, stores, clearance, onEvent }
       if (clearance.isPending) return
       const offered = replica.lastOffer({ maxOps: MAX_OPS, maxBytes: LAST_OPS_BYTES })
       // Without a visitor nothing would be applied; and another one has to be followed first.
-      if (!offered || offered.tag === '' || offered.tag !== visitorTag()) return
+      if (!offered || offered.tag === '' || offered.tag !== presentTag()) return
       // A page is left in several steps, and may edit between them.
       const numbers = [...offered.ops.values()].flatMap((ops) => ops.map(({ n }) => n)).join()
       if (numbers !== leftWith) endpoint.leave('sync', toRequest(offered))

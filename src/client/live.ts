@@ -6,6 +6,8 @@ import type { Page } from './page.ts'
 export interface Live {
   /** Follows the server, if the page is shown and there is a visitor; nothing if it does already. */
   begin(): void
+  /** Follows it anew: somebody else is logged in, or nobody. */
+  again(): void
   /** Follows it no more. */
   close(): void
 }
@@ -208,6 +210,12 @@ export function openLive({ page, path, tag, known, pull }: LiveOptions): Live {
 
   return {
     begin,
+    again() {
+      if (!shown) return
+      end()
+      isOverFor = undefined
+      begin()
+    },
     close() {
       stopWatching()
       end()

@@ -2,19 +2,20 @@ import type { BinText } from '../core/data.ts'
 import type { Definition, Definitions } from '../core/definition.ts'
 import type { OnEvent } from '../core/event.ts'
 import type { RejectedEdit } from '../core/replica.ts'
-import { type AnswerPart, isLater, PROTOCOL } from '../core/wire.ts'
 import { openClearance } from './clearance.ts'
 import type { Status } from './client.ts'
 import { openDeviceBins } from './device-bins.ts'
-import { isRecord } from './endpoint.ts'
 import type { SyncResult } from './exchange.ts'
 import { openKeptRows } from './kept-rows.ts'
 import { openLive } from './live.ts'
 import type { Page } from './page.ts'
 import type { Edit } from './page-edits.ts'
-import { openReplica } from './replica.ts'
 import { readingOf } from './replica-rows.ts'
-import { openSync } from './sync.ts'
+import { openSide } from './side.ts'
+import { openSides } from './sides.ts'
+import { takeSnapshot } from './snapshot.ts'
+import { type Logout, openUserSide } from './user-side.ts'
+import { storesOf, visibleBins } from './visible.ts'
 
 /** What this device keeps besides cookies: its own bins, and the copies of server bins. */
 export interface Local {
@@ -35,9 +36,9 @@ export interface Local {
   /** Whether the server has not answered for the last edit of a bin. */
   isPending(definition: Definition): boolean
   /** The last edit of a bin that the server refused. */
-  rejected(name: string): RejectedEdit | undefined
+  rejected(definition: Definition): RejectedEdit | undefined
   /** Forgets a refused edit. */
-  discard(name: string): Promise<void>
+  discard(definition: Definition): Promise<void>
   /** Where the sync stands. */
   status(): Status
   /** Reads the rows again. */
@@ -56,6 +57,8 @@ export interface LocalOptions {
   readonly wait: number
   /** What the server has put into the page. */
   readonly snapshot: string | undefined
+  /** What becomes of a user's edits that were not sent before the logout. */
+  readonly logout: Logout
   /** Receives what an owner may want to log. */
   readonly onEvent: OnEvent | undefined
   /** Told after each change of what bins hold. */
@@ -71,7 +74,7 @@ const RECOVERY_MS = 60_000
 
 /** Opens what this device keeps besides cookies. */
 export async function openLocal(options: LocalOptions): Promise<Local> {
-  const { page, definitions, wait, snapshot, onEvent, onChange, onStatus, onStored } = options
+  const { page, definitions, wait, snapshot, logout, onEvent, onChange, onStatus, onStored } = options
   const { cookies, clock, timer, newId } = page
   const reading = readingOf(page, definitions)
   // Where there is no database at all, nothing can be in it, now or later.
@@ -90,44 +93,49 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   })
   const clearance = await openClearance(rows)
   const device = await openDeviceBins({ rows, clock, session: cookies.session, onChange })
-  const replica = await openReplica({
+  const bins = visibleBins(definitions)
+  const stores = storesOf(bins)
+  const parts = {
+    page,
     definitions,
     rows,
-    isShared: () => rows.storage.kind === 'indexeddb',
     reading,
-    tag: presentTag(),
-    isCleared: (tag) => tag !== '' && tag === clearance.tag,
-    page,
-    onChange,
-  })
-  const stores = visibleStores(definitions)
-  const sync = openSync({
-    page,
-    replica,
-    stores,
-    path: definitions.path,
-    clearance,
     onEvent,
+    onChange,
     onStatus() {
       onStatus()
-      // The first exchange may have made the visitor.
-      if (sync.phase === 'idle') live.begin()
+      // An answer may have made the visitor, or told of a login or a logout.
+      void user.follow()
+      if (visitor.sync.phase === 'idle') live.begin()
+    },
+  }
+  const user = openUserSide({
+    ...parts,
+    stores: storesOf(bins.filter(({ scope }) => scope === 'user')),
+    logout,
+    onFollowed() {
+      onChange()
+      live.again()
+      void user.current?.sync.now().catch(() => {})
     },
   })
+  const visitor = await openSide(parts, { owner: 'visitor', tag: presentTag(), stores, clearance })
+  const sides = openSides(page, visitor, user)
   const live = openLive({
     page,
     path: definitions.path,
     tag: () => (stores.length > 0 ? presentTag() : ''),
-    known: () => replica.cursors,
-    pull,
+    known: sides.cursors,
+    pull: sides.pull,
   })
   let isLeft = false
   const stopWatching = page.watch((moment) => {
     if (moment === 'left') isLeft = true
     if (moment === 'shown') isLeft = false
-    if (moment === 'hidden' || moment === 'left') sync.leave()
+    if (moment === 'hidden' || moment === 'left') for (const { sync } of sides.all()) sync.leave()
     if (moment === 'shown') void recover()
-    if (moment === 'cookies' && stores.length > 0 && presentTag() !== replica.tag) void pull()
+    if (moment === 'shown' || moment === 'cookies') void user.follow()
+    if (moment === 'cookies' && stores.length > 0 && presentTag() !== visitor.replica.tag) void sides.pull()
   })
   const isFailedRead = rows.storage.kind !== 'indexeddb' && hasDatabase
   if (stores.length > 0) await start()
@@ -138,19 +146,6 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
     return tag === null || tag === clearance.tag ? '' : tag
   }
 
-  /** Takes in what the server has put into the page. Tells whether that is all there is to know. */
-  async function takeSnapshot(): Promise<boolean> {
-    const fresh = new Set<string>()
-    for (const part of parseSnapshot(snapshot)) {
-      const { tag, cursors } = replica
-      // The page may be an old one, from a cache, or somebody else's.
-      if (part.tag !== tag || !isLater(part.cursor, cursors[part.store])) continue
-      await replica.absorb(part, { tag, client: '', ops: new Map(), cursors })
-      fresh.add(part.store)
-    }
-    return stores.every((store) => fresh.has(store))
-  }
-
   function recoverLater(): void {
     stopRecovering()
     if (hasDatabase) stopRecovering = timer(() => void recover(), RECOVERY_MS)
@@ -159,40 +154,34 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   /** What waits to be sent goes first: in IndexedDB, it would be the edit of another replica. */
   async function recover(): Promise<void> {
     stopRecovering()
-    if (replica.pending().count === 0 && (await rows.recover())) await reload()
+    if (sides.pendingCount() === 0 && (await rows.recover())) await reload()
     else if (rows.storage.kind !== 'indexeddb') recoverLater()
   }
 
   async function reload(): Promise<void> {
     await clearance.reload()
-    await sync.followOwner()
+    await visitor.sync.followOwner()
+    await user.follow()
     await device.reload()
-    await replica.reload()
-    sync.later()
-  }
-
-  async function pull(cursors?: Readonly<Record<string, unknown>>): Promise<void> {
-    const isNobody = replica.tag === '' && cookies.visitorTag() === null
-    if (isNobody && replica.pending().count === 0 && sync.phase === 'idle') return
-    // What is on its way may bring what there is to know.
-    await sync.quiet()
-    const { cursors: known } = replica
-    const isNews = !cursors || Object.entries(cursors).some(([store, cursor]) => known[store] !== cursor)
-    if (isNews) await sync.now().catch(() => {})
+    for (const { replica, sync } of sides.all()) {
+      await replica.reload()
+      sync.later()
+    }
   }
 
   /** A first exchange, in the background or awaited. */
   async function start(): Promise<void> {
-    const isKnown = visibleBins(definitions).every(replica.isPulled)
-    const isFresh = await takeSnapshot()
-    if (replica.pending().count === 0 && !clearance.isPending) {
+    await user.follow()
+    const isKnown = bins.every((definition) => sides.of(definition).replica.isPulled(definition))
+    const isFresh = await takeSnapshot(snapshot, sides.all())
+    if (sides.pendingCount() === 0 && !clearance.isPending) {
       // Any response may make the visitor.
-      if (replica.tag === '') return live.begin()
+      if (visitor.replica.tag === '') return live.begin()
       // If there is news, the stream will tell.
       if (isFresh) return live.begin()
     }
-    const first = sync.now().catch(() => {})
-    if (wait === 0 || isKnown || replica.tag === '') return
+    const first = Promise.all(sides.all().map(({ sync }) => sync.now())).catch(() => {})
+    if (wait === 0 || isKnown || visitor.replica.tag === '') return
     let stop = () => {}
     await Promise.race([
       first,
@@ -205,12 +194,13 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
 
   return {
     find: (definition) =>
-      definition.storage === 'device' ? device.find(definition) : replica.find(definition),
+      definition.storage === 'device' ? device.find(definition) : sides.find(definition),
 
     edit(edit) {
       const { storage, maxAge } = edit.definition
       if (maxAge === 'session') cookies.startSession(newId)
       if (storage === 'device') return device.edit(edit)
+      const { replica, sync } = sides.of(edit.definition)
       const stored = replica.edit(edit)
       // The page's own listeners to `pagehide` come after ours.
       if (isLeft) sync.leave()
@@ -220,36 +210,32 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
 
     isLoaded(definition) {
       if (definition.storage === 'device') return !isFailedRead
+      const { replica } = sides.of(definition)
       return replica.isPulled(definition) || (replica.tag === '' && !isFailedRead)
     },
 
-    names: () => [...device.names(), ...replica.names()],
+    names: () => [...new Set([device.names(), ...sides.all().map(({ replica }) => replica.names())].flat())],
 
     async flush() {
       await device.flush()
-      await replica.flush()
+      for (const { replica } of sides.all()) await replica.flush()
     },
 
     async clear() {
-      await Promise.all([device.clear(), sync.clear()])
+      await Promise.all([device.clear(), visitor.sync.clear()])
     },
 
-    sync: () => sync.now(),
-    isPending: replica.isPending,
-    rejected: replica.rejected,
-    discard: replica.discard,
+    sync: sides.sync,
+    isPending: (definition) => sides.of(definition).replica.isPending(definition),
+    rejected: (definition) => sides.of(definition).replica.rejected(definition.name),
+    discard: (definition) => sides.of(definition).replica.discard(definition.name),
 
     status() {
-      const { count, oldestMs } = replica.pending()
-      return {
-        phase: sync.phase,
-        pending: count,
-        oldestPendingMs: oldestMs,
-        storage: rows.storage,
-        lastSyncedAt: sync.lastSyncedAt,
-        // Where rows cannot be shared, what waits lives as long as the page.
-        problem: sync.problem ?? (count > 0 && rows.storage.kind !== 'indexeddb' ? 'not-kept' : undefined),
-      }
+      const status = sides.status()
+      const { storage } = rows
+      // Where rows cannot be shared, what waits lives as long as the page.
+      const isKept = storage.kind === 'indexeddb' || status.pending === 0
+      return { ...status, storage, problem: status.problem ?? (isKept ? undefined : 'not-kept') }
     },
 
     reload,
@@ -258,25 +244,10 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
       stopWatching()
       stopRecovering()
       live.close()
-      sync.close()
+      for (const { sync } of sides.all()) sync.close()
       await device.flush()
-      await replica.flush()
+      for (const { replica } of sides.all()) await replica.flush()
       rows.close()
     },
   }
-}
-
-function parseSnapshot(text = '{}'): AnswerPart[] {
-  const snapshot: unknown = JSON.parse(text)
-  // Our server has made it.
-  return isRecord(snapshot) && snapshot.v === PROTOCOL ? (snapshot.parts as AnswerPart[]) : []
-}
-
-function visibleBins({ names, find, others }: Definitions): Definition[] {
-  const all = [...names.map(find), ...(others ? [others] : [])]
-  return all.filter(({ storage, browser }) => storage === 'server' && browser !== 'none')
-}
-
-function visibleStores(definitions: Definitions): string[] {
-  return [...new Set(visibleBins(definitions).map(({ store }) => store))]
 }

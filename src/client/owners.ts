@@ -2,6 +2,7 @@ import { adopt } from '../core/adopt.ts'
 import type { Definitions } from '../core/definition.ts'
 import { isMerged, mergeBy } from '../core/merge.ts'
 import type { PendingOp, Replica, ReplicaMeta } from '../core/replica.ts'
+import { isUserTag } from '../core/tags.ts'
 import { changesTo, dropped, parseReplica, type ReplicaReading } from './replica-rows.ts'
 
 /** From whom to whom a browser goes over. */
@@ -63,6 +64,8 @@ export function openOwners(definitions: Definitions, reading: ReplicaReading): O
   return {
     mayCarry(all, { from, to }) {
       const { rows, meta } = parse(all, from)
+      // A user's edits are for that user alone.
+      if (isUserTag(from) || isUserTag(to)) return false
       const isOurs = to === '' || from === '' || isUnanswered({ rows, meta })
       return isOurs && !meta.left && [...rows.values()].some(({ op }) => op)
     },

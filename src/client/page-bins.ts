@@ -6,7 +6,7 @@ import { type KeptText, openReader } from '../core/reader.ts'
 import { utf8Length } from '../core/utf8.ts'
 import type { ClientBins, ClientOptions, Status } from './client.ts'
 import type { Local } from './local.ts'
-import type { Page } from './page.ts'
+import type { Page, PageOptions } from './page.ts'
 import { openTabs, type Shared } from './tabs.ts'
 
 /** How long another tab may be editing a cookie before this one does not wait for it any more, in ms. */
@@ -16,7 +16,7 @@ const LOCK_MS = 5_000
 export async function openPageBins<D extends Definitions>(
   page: Page,
   definitions: D,
-  { wait = 0, snapshot, onEvent }: Pick<ClientOptions, 'wait' | 'snapshot' | 'onEvent'>,
+  { wait = 0, snapshot, logout = 'drop', onEvent }: Omit<ClientOptions, keyof PageOptions>,
 ): Promise<ClientBins<D>> {
   const { cookies, clock } = page
   const reader = openReader(definitions, find, { onEvent })
@@ -42,6 +42,7 @@ export async function openPageBins<D extends Definitions>(
       definitions,
       wait,
       snapshot,
+      logout,
       onEvent,
       onChange,
       onStatus: tell,
@@ -189,19 +190,19 @@ export async function openPageBins<D extends Definitions>(
     pending: (name: string) => local?.isPending(definitions.find(name)) ?? false,
     rejected(name: string) {
       const definition = definitions.find(name)
-      const draft = local?.rejected(name)
+      const draft = local?.rejected(definitions.find(name))
       if (!draft) return undefined
       const kept = draft.kept && { ...draft.kept, trusted: true }
       return { data: kept ? reader.read(definition, kept) : null, issues: draft.issues }
     },
     async retry(name: string) {
       const definition = writable(name)
-      const draft = local?.rejected(name)
+      const draft = local?.rejected(definitions.find(name))
       if (!draft) return
       await edit(definition, () => draft.kept, false)
-      await local?.discard(name)
+      await local?.discard(definitions.find(name))
     },
-    discard: async (name: string) => local?.discard(name),
+    discard: async (name: string) => local?.discard(definitions.find(name)),
     status,
     watch(listener) {
       watchers.add(listener)

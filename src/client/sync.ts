@@ -21,7 +21,7 @@ export interface Sync {
   /** Has the server erase the visitor, before anything else is sent; as soon as it can be reached. */
   clear(): Promise<void>
   /** Becomes the replica of the visitor that the cookies speak of: any response may have made one. */
-  followOwner(): Promise<void>
+  followOwner(): Promise<unknown>
   /** Sends what can be sent while the page goes away. */
   leave(): void
   /** Where the sync stands. */

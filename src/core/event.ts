@@ -27,6 +27,8 @@ export type BinsEvent =
   | { readonly type: 'sync-failed'; readonly cause: unknown }
   /** The bus between the processes of the site failed: their pages hear of changes later. */
   | { readonly type: 'bus-failed'; readonly cause: unknown }
+  /** A user is not logged in any more, and edits that had not been sent were given up. */
+  | { readonly type: 'dropped' }
   /** The server refused an edit; it is kept as a rejected draft. */
   | { readonly type: 'rejected'; readonly bin: string }
 

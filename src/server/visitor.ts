@@ -1,6 +1,7 @@
 import { BinsError } from '../core/error.ts'
 import { report } from '../core/event.ts'
 import type { BinsRecord } from '../core/record.ts'
+import { formatTags } from '../core/tags.ts'
 import type { Jar } from './jar.ts'
 import { standingOf } from './rotation.ts'
 import type { ServerParts } from './server.ts'
@@ -135,7 +136,7 @@ export function openVisitor(
       const { token, isCurrent } = visitor
       if (!token || !isCurrent) return
       const maxAge = Math.round((cookieUntil - clock()) / 1_000)
-      const companion = key === undefined ? visitorTag(token) : `${visitorTag(token)}.${userTag(key)}`
+      const companion = formatTags({ visitor: visitorTag(token), user: key === undefined ? null : userTag(key) })
       jar.set(jar.visitorName, formatToken(token), { httpOnly: true, maxAge })
       jar.set(jar.companionName, companion, { httpOnly: false, maxAge })
     },

@@ -10,6 +10,7 @@ export function fakePage(parts: Partial<Page> = {}): Page {
       unkept: [],
       names: () => [],
       visitorTag: () => 'tag',
+      userTag: () => null,
       session: () => undefined,
       startSession: () => 'session',
     },

@@ -14,6 +14,7 @@ import { BinsError } from '../../core/error.ts'
 import { type OnEvent, report } from '../../core/event.ts'
 import { MAX_COOKIE_BYTES, MAX_COOKIES_BYTES } from '../../core/limits.ts'
 import type { KeptText } from '../../core/reader.ts'
+import { parseTags, type Tags } from '../../core/tags.ts'
 
 /** The cookies of this page. */
 export interface PageCookies {
@@ -33,6 +34,8 @@ export interface PageCookies {
   names(): string[]
   /** Tag of the visitor, as the companion cookie tells it; `null` = none. */
   visitorTag(): string | null
+  /** Tag of the user who is logged in, as the companion cookie tells it; `null` = nobody is. */
+  userTag(): string | null
   /** Id of the browser session, if its cookie is there. */
   session(): string | undefined
   /** Id of the browser session; starts one if there is none. */
@@ -103,6 +106,11 @@ export function openPageCookies(
     checkSize(bin, 'all cookies together', bytes, MAX_COOKIES_BYTES)
   }
 
+  function tags(): Tags | undefined {
+    const companion = all()[`${prefix}.o`]
+    return companion === undefined ? undefined : parseTags(companion)
+  }
+
   return {
     find(definition) {
       const own = unkept.get(definition.name)
@@ -155,7 +163,9 @@ export function openPageCookies(
 
     names: () => Object.keys(all()).flatMap((name) => fromCookieName(prefix, name) ?? []),
 
-    visitorTag: () => all()[`${prefix}.o`] ?? null,
+    visitorTag: () => tags()?.visitor ?? null,
+
+    userTag: () => tags()?.user ?? null,
 
     session: () => all()[`${prefix}.s`],
 

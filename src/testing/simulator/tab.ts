@@ -130,6 +130,7 @@ function openPage(
         profile.noteOwner()
         return jar.get('bb.o') ?? null
       },
+      userTag: () => null,
       session: () => jar.get('bb.s'),
       startSession: () => jar.get('bb.s') ?? 'session',
     },

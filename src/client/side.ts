@@ -1,0 +1,54 @@
+import type { Definitions } from '../core/definition.ts'
+import type { OnEvent } from '../core/event.ts'
+import type { Clearance } from './clearance.ts'
+import type { AnyOwner } from './exchange.ts'
+import type { KeptRows } from './kept-rows.ts'
+import type { Page } from './page.ts'
+import { type ClientReplica, openReplica } from './replica.ts'
+import type { ReplicaReading } from './replica-rows.ts'
+import { openSync, type Sync } from './sync.ts'
+
+/** What a browser has of one owner's server bins, and how it keeps up with the server. */
+export interface Side {
+  /** The copy. */
+  readonly replica: ClientReplica
+  /** Its sync. */
+  readonly sync: Sync
+  /** Stores in which the browser may see bins of this owner. */
+  readonly stores: readonly string[]
+}
+
+/** What the sides of a page share. */
+export interface SideParts {
+  /** The page. */
+  readonly page: Page
+  /** Every bin of the application. */
+  readonly definitions: Definitions
+  /** Where the rows are. */
+  readonly rows: KeptRows
+  /** What is needed to read rows. */
+  readonly reading: ReplicaReading
+  /** Receives what an owner may want to log. */
+  readonly onEvent: OnEvent | undefined
+  /** Told after each change of what bins hold. */
+  readonly onChange: () => void
+  /** Told after each change of a sync's status. */
+  readonly onStatus: () => void
+}
+
+/** Opens the side of an owner. Sends nothing before it is asked. */
+export async function openSide(
+  { rows, onStatus, ...parts }: SideParts,
+  options: { owner: AnyOwner; tag: string; stores: readonly string[]; clearance: Clearance },
+): Promise<Side> {
+  const { clearance, stores } = options
+  const replica = await openReplica({
+    ...parts,
+    ...options,
+    rows,
+    isShared: () => rows.storage.kind === 'indexeddb',
+    isCleared: (tag) => tag !== '' && tag === clearance.tag,
+  })
+  const sync = openSync({ ...parts, ...options, replica, path: parts.definitions.path, onStatus })
+  return { replica, sync, stores }
+}

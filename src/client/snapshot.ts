@@ -1,0 +1,25 @@
+import { type AnswerPart, isLater, PROTOCOL } from '../core/wire.ts'
+import { isRecord } from './endpoint.ts'
+import type { Side } from './side.ts'
+
+/** Takes in what the server has put into the page. Tells whether that is all there is to know. */
+export async function takeSnapshot(text: string | undefined, sides: readonly Side[]): Promise<boolean> {
+  const parts = parseSnapshot(text)
+  const fresh = new Set<AnswerPart>()
+  for (const { replica } of sides) {
+    for (const part of parts) {
+      const { tag, cursors } = replica
+      // The page may be an old one, from a cache, or somebody else's.
+      if (part.tag !== tag || !isLater(part.cursor, cursors[part.store])) continue
+      await replica.absorb(part, { tag, client: '', ops: new Map(), cursors })
+      fresh.add(part)
+    }
+  }
+  return fresh.size === sides.reduce((count, { stores }) => count + stores.length, 0)
+}
+
+function parseSnapshot(text = '{}'): AnswerPart[] {
+  const snapshot: unknown = JSON.parse(text)
+  // Our server has made it.
+  return isRecord(snapshot) && snapshot.v === PROTOCOL ? (snapshot.parts as AnswerPart[]) : []
+}
