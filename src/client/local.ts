@@ -116,7 +116,7 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
     onFollowed() {
       onChange()
       live.again()
-      void user.current?.sync.now().catch(() => {})
+      if (isStarted) void user.current?.sync.now().catch(() => {})
     },
   })
   const visitor = await openSide(parts, { owner: 'visitor', tag: presentTag(), stores, clearance })
@@ -128,6 +128,7 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
     known: sides.cursors,
     pull: sides.pull,
   })
+  let isStarted = false
   let isLeft = false
   const stopWatching = page.watch((moment) => {
     if (moment === 'left') isLeft = true
@@ -172,6 +173,7 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   /** A first exchange, in the background or awaited. */
   async function start(): Promise<void> {
     await user.follow()
+    isStarted = true
     const isKnown = bins.every((definition) => sides.of(definition).replica.isPulled(definition))
     const isFresh = await takeSnapshot(snapshot, sides.all())
     if (sides.pendingCount() === 0 && !clearance.isPending) {

@@ -10,9 +10,11 @@ export async function takeSnapshot(text: string | undefined, sides: readonly Sid
     for (const part of parts) {
       const { tag, cursors } = replica
       // The page may be an old one, from a cache, or somebody else's.
-      if (part.tag !== tag || !isLater(part.cursor, cursors[part.store])) continue
-      await replica.absorb(part, { tag, client: '', ops: new Map(), cursors })
+      if (part.tag !== tag) continue
+      const isKnown = part.cursor === cursors[part.store]
+      if (!isKnown && !isLater(part.cursor, cursors[part.store])) continue
       fresh.add(part)
+      if (!isKnown) await replica.absorb(part, { tag, client: '', ops: new Map(), cursors })
     }
   }
   return fresh.size === sides.reduce((count, { stores }) => count + stores.length, 0)

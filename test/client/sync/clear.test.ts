@@ -22,6 +22,7 @@ describe('a clear that takes long to be stored', () => {
     })
     const cleared = { tag: null as string | null, isPending: false, isForgotten: false }
     const sync = openSync({
+      owner: 'visitor',
       replica,
       stores: ['default'],
       path: '/bins',
