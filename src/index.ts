@@ -3,6 +3,7 @@ export {
   type BinData,
   type BinName,
   type BinOptions,
+  type BinOwner,
   type BinStorage,
   type BrowserAccess,
   type CookieOptions,

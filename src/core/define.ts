@@ -8,7 +8,8 @@ import { utf8Length } from './utf8.ts'
 /** What a bin's name must be. */
 export const NAME_RULE = `a bin's name is a well-formed string of 1 to ${MAX_NAME_BYTES} UTF-8 bytes`
 
-const BIN_OPTIONS = 'schema default storage store scope browser maxAge renew merge version migrate'.split(' ')
+const BIN_OPTIONS =
+  'schema default storage store scope browser bind consent maxAge renew merge version migrate'.split(' ')
 
 /** Whether a string can be the name of a bin. */
 export function isName(name: string): boolean {
@@ -34,6 +35,8 @@ export function define(name: string, options: BinOptions): Definition {
   const {
     scope = 'visitor',
     browser = storage === 'server' ? 'none' : 'write',
+    bind = 'none',
+    consent,
     merge = 'latest',
     version = 1,
     migrate,
@@ -41,6 +44,12 @@ export function define(name: string, options: BinOptions): Definition {
   oneOf(where, 'storage', storage, ['server', 'cookie', 'device'])
   oneOf(where, 'scope', scope, ['visitor', 'user'])
   oneOf(where, 'browser', browser, ['write', 'read', 'none'])
+  oneOf(where, 'bind', bind, ['none', 'visitor', 'user'])
+  check(
+    consent === undefined || /./.test(consent),
+    `${where}: consent`,
+    "pass a category, such as 'preferences'",
+  )
   oneOf(where, 'renew', renew, ['write', 'never'])
   if (typeof merge !== 'function') oneOf(where, 'merge', merge, ['latest', 'server', 'fields'])
   const definition: Definition = {
@@ -52,6 +61,8 @@ export function define(name: string, options: BinOptions): Definition {
     store,
     scope,
     browser,
+    bind,
+    consent,
     maxAge: maxAge === 'session' ? maxAge : toSeconds(maxAge, `${where}: maxAge`),
     renew,
     merge,
@@ -121,7 +132,7 @@ function toSchema(where: string, schema: unknown): StandardSchemaV1 | undefined 
 }
 
 function checkTogether(where: string, definition: Definition): void {
-  const { storage, browser, store, scope, maxAge, version, migrate, hasDefault } = definition
+  const { storage, browser, store, scope, bind, consent, maxAge, version, migrate, hasDefault } = definition
   check(
     storage !== 'device' || browser === 'write',
     where,
@@ -137,6 +148,16 @@ function checkTogether(where: string, definition: Definition): void {
     storage !== 'cookie' || maxAge === 'session' || maxAge <= MAX_COOKIE_AGE,
     `${where}: maxAge`,
     "browsers keep a cookie for 400 days at most: pass '400d' or less",
+  )
+  check(
+    bind === 'none' || (storage === 'cookie' && browser !== 'write'),
+    `${where}: bind`,
+    "only a signed or sealed cookie can belong to somebody: pass browser: 'read' or 'none'",
+  )
+  check(
+    consent === undefined || scope === 'visitor',
+    `${where}: consent`,
+    'it is asked for in each browser, and the bin follows its user to others: leave out one of the two',
   )
   check(Number.isSafeInteger(version) && version > 0, `${where}: version`, 'pass a whole number from 1')
   check(migrate === undefined || typeof migrate === 'function', `${where}: migrate`, 'pass a function')

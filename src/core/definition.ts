@@ -9,6 +9,9 @@ export type BinStorage = 'server' | 'cookie' | 'device'
 /** Whose a bin is: the visitor's, which is a browser, or the user's who is logged in, on all devices. */
 export type BinScope = 'visitor' | 'user'
 
+/** Whom a signed or sealed cookie belongs to. */
+export type BinOwner = 'none' | 'visitor' | 'user'
+
 /** What the browser may do with a bin. */
 export type BrowserAccess = 'write' | 'read' | 'none'
 
@@ -58,6 +61,18 @@ export interface BinOptions<Schema = unknown> {
    * with `'none'` sealed; a device bin is always `'write'`.
    */
   browser?: BrowserAccess
+  /**
+   * Whom a signed or sealed cookie belongs to: whoever has it, the visitor who has got it, or the user who was logged in
+   * then. For anybody else it is absent. Telling who that is takes what it takes for a server bin: the bin has to be opened,
+   * and can only be set for a visitor who is known, or a user who is logged in. Default `'none'`.
+   */
+  bind?: BinOwner
+  /**
+   * Category of what this bin is for, such as `'preferences'`, that the visitor must have agreed to: until the application
+   * says so, on each side, the bin lives as long as the page or the request and is kept nowhere. Default: it needs nobody's
+   * consent.
+   */
+  consent?: string
   /**
    * Lifetime since the last write. `'session'`: until the browser closes (browsers that restore their windows
    * restore it too) and, for a server bin, at most 24 h without a write. Cookies live 400 days at most. Default
@@ -139,6 +154,10 @@ export interface Definition {
   readonly scope: BinScope
   /** What the browser may do. */
   readonly browser: BrowserAccess
+  /** Whom a signed or sealed cookie belongs to. */
+  readonly bind: BinOwner
+  /** Category that the visitor must have agreed to, if any. */
+  readonly consent: string | undefined
   /** Lifetime in seconds, or until the browser closes. */
   readonly maxAge: number | 'session'
   /** Whether a write restarts `maxAge`. */

@@ -109,12 +109,18 @@ function secretsIn(variable: string | undefined): string[] {
 export function checkBins(
   all: readonly Definition[],
   stores: ReadonlyMap<string, Store>,
-  { user }: Pick<ServerOptions, 'user'>,
+  { user, consent }: Pick<ServerOptions, 'user' | 'consent'>,
 ): void {
-  for (const { name, storage, store, scope, browser, schema } of all) {
-    if (scope === 'user' && !user) {
+  for (const definition of all) {
+    const { name, storage, store, scope, browser, bind, schema } = definition
+    if (definition.consent !== undefined && storage !== 'device' && !consent) {
       throw new TypeError(
-        `bin ${JSON.stringify(name)}: it follows a user; say who is logged in, by serveBins({ user }).`,
+        `bin ${JSON.stringify(name)}: it needs consent; say what a visitor has agreed to, by serveBins({ consent }).`,
+      )
+    }
+    if ((scope === 'user' || bind === 'user') && !user) {
+      throw new TypeError(
+        `bin ${JSON.stringify(name)}: it ${scope === 'user' ? 'follows' : 'belongs to'} a user; say who is logged in, by serveBins({ user }).`,
       )
     }
     if (!stores.has(store)) {

@@ -2,6 +2,7 @@ import type { Definition } from '../core/definition.ts'
 import { type OnEvent, report } from '../core/event.ts'
 import type { KeptText } from '../core/reader.ts'
 import type { CookieValues } from './cookie-values.ts'
+import { nobody } from './errors.ts'
 import type { Change, Jar } from './jar.ts'
 
 /** The cookie bins of one request. */
@@ -11,7 +12,8 @@ export interface CookieBins {
   /**
    * Sets or deletes a bin's cookie.
    *
-   * @throws {@link BinsError} `TOO_LARGE`; nothing is changed.
+   * @throws {@link BinsError} `TOO_LARGE`; `NO_VISITOR` if it is to belong to somebody, and nobody is there. Nothing is
+   * changed.
    */
   set(definition: Definition, text: string | null): void
   /** Makes the changes so far last, whatever {@link CookieBins.discard} takes back. */
@@ -20,6 +22,16 @@ export interface CookieBins {
   discard(): void
   /** Names of the bins whose changes were not made to last. */
   unsaved(): string[]
+}
+
+/** Circumstances of {@link openCookieBins}. */
+export interface CookieBinsOptions {
+  /** The present, in ms since the Unix epoch. */
+  readonly clock: () => number
+  /** Tag of whom the cookies of a bin belong to in this request: empty for everybody, `undefined` where nobody is there. */
+  readonly tagOf: (definition: Definition) => string | undefined
+  /** Receives what is not for a visitor's eyes. */
+  readonly onEvent: OnEvent | undefined
 }
 
 interface Found {
@@ -38,7 +50,7 @@ interface Draft {
 export function openCookieBins(
   jar: Jar,
   { nameOf, parse, format }: CookieValues,
-  { clock, onEvent }: { clock: () => number; onEvent: OnEvent | undefined },
+  { clock, tagOf, onEvent }: CookieBinsOptions,
 ): CookieBins {
   const known = new Map<string, Found | undefined>()
   const drafts = new Map<string, Draft>()
@@ -51,12 +63,14 @@ export function openCookieBins(
   function read(definition: Definition): Found | undefined {
     const { name: bin, browser } = definition
     const name = nameOf(bin)
+    const tag = tagOf(definition)
+    if (tag === undefined) return undefined
     const values = jar.values(name)
     if (values.length > 1) report(onEvent, { type: 'duplicate-cookie', name })
     // Of several, only a signature tells which one is ours.
     const candidates = browser === 'write' ? values.slice(0, 1) : values
     for (const value of candidates) {
-      const cookie = parse(definition, value)
+      const cookie = parse(definition, value, tag)
       if (!cookie) {
         report(onEvent, { type: 'unreadable', bin, reason: browser === 'write' ? 'unreadable' : 'tampered' })
       } else if (cookie.expires !== 0 && cookie.expires * 1_000 <= clock()) {
@@ -81,10 +95,12 @@ export function openCookieBins(
         jar.delete(name, { httpOnly })
         known.set(bin, undefined)
       } else {
+        const tag = tagOf(definition)
+        if (tag === undefined) throw nobody(definition)
         const at = Math.floor(clock() / 1_000)
         const until = renew === 'never' ? find(definition)?.expires : undefined
         const expires = maxAge === 'session' ? 0 : until || at + maxAge
-        const value = format(definition, { version, at, expires, text })
+        const value = format(definition, { version, at, expires, text }, tag)
         jar.checkSize(bin, value)
         jar.set(name, value, { httpOnly, maxAge: expires === 0 ? undefined : expires - at })
         known.set(bin, { kept: { text, version, trusted: true }, expires })

@@ -7,10 +7,20 @@ import { openMemo } from './memo.ts'
 export interface CookieValues {
   /** Full name of a bin's cookie. */
   nameOf(bin: string): string
-  /** Reads the value of a bin's cookie; `undefined` if it is not genuine. Whether it has expired is for the caller to see. */
-  parse(definition: Definition, value: string): CookieText | undefined
-  /** Writes the value of a bin's cookie. */
-  format(definition: Definition, cookie: CookieText): string
+  /**
+   * Reads the value of a bin's cookie; `undefined` if it is not genuine. Whether it has expired is for the caller to see.
+   *
+   * @param tag Whom the cookie belongs to; empty for everybody.
+   */
+  parse(definition: Definition, value: string, tag: string): CookieText | undefined
+  /** Writes the value of a bin's cookie, for whoever has the tag. */
+  format(definition: Definition, cookie: CookieText, tag: string): string
+}
+
+/** What a value is signed or sealed under, besides the key. */
+interface Label {
+  readonly name: string
+  readonly tag: string
 }
 
 /** Most bytes that the remembered values of a server may take. */
@@ -37,33 +47,38 @@ export function openCookieValues(
     memo.set(name, own, cookie, 200 + value.length + 2 * cookie.text.length)
   }
 
-  function open({ browser }: Definition, name: string, value: string): CookieText | undefined {
+  function open({ browser }: Definition, { name, tag }: Label, value: string): CookieText | undefined {
     if (browser === 'write') return parsePlain(value)
-    return browser === 'read' ? keys?.verify(name, '', value) : keys?.unseal(name, '', value)
+    return browser === 'read' ? keys?.verify(name, tag, value) : keys?.unseal(name, tag, value)
   }
 
-  function close({ browser }: Definition, name: string, cookie: CookieText): string {
+  function close({ browser }: Definition, { name, tag }: Label, cookie: CookieText): string {
     if (browser === 'write') return formatPlain(cookie)
     // serveBins refuses signed and sealed bins without secrets.
     const { sign, seal } = keys as Keys
-    return browser === 'read' ? sign(name, '', cookie) : seal(name, '', cookie)
+    return browser === 'read' ? sign(name, tag, cookie) : seal(name, tag, cookie)
   }
 
   return {
     nameOf,
-    parse(definition, value) {
+    parse(definition, value, tag) {
       const name = nameOf(definition.name)
-      const known = memo.get(name, value)
+      const known = memo.get(keyOf(name, tag), value)
       if (known) return known
-      const cookie = open(definition, name, value)
-      if (cookie) remember(name, value, cookie)
+      const cookie = open(definition, { name, tag }, value)
+      if (cookie) remember(keyOf(name, tag), value, cookie)
       return cookie
     },
-    format(definition, cookie) {
+    format(definition, cookie, tag) {
       const name = nameOf(definition.name)
-      const value = close(definition, name, cookie)
-      remember(name, value, cookie)
+      const value = close(definition, { name, tag }, cookie)
+      remember(keyOf(name, tag), value, cookie)
       return value
     },
   }
+}
+
+/** No cookie name holds a space. */
+function keyOf(name: string, tag: string): string {
+  return tag === '' ? name : `${name} ${tag}`
 }

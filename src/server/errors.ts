@@ -1,3 +1,4 @@
+import type { Definition } from '../core/definition.ts'
 import { BinsError } from '../core/error.ts'
 import { MAX_BIN_BYTES, MAX_BINS, MAX_RECORD_BYTES } from '../core/limits.ts'
 
@@ -71,4 +72,28 @@ export function storeDown(cause: unknown): BinsError {
 /** A record is there, and of a format that this version of Breadbin does not know. */
 export function unreadableRecord(): BinsError {
   return new BinsError('STORE_FAILED', 'A record in the store cannot be read; it was left as it is.')
+}
+
+/** A cookie is to belong to somebody, and nobody is there. */
+export function nobody({ name, bind }: Definition): BinsError {
+  const who = bind === 'user' ? 'nobody is logged in' : 'this visitor has no server bin yet'
+  return new BinsError('NO_VISITOR', `Bin ${JSON.stringify(name)} belongs to a ${bind}, and ${who}.`, {
+    bin: name,
+  })
+}
+
+/** The server is to change what it never sees. */
+export function onDevice(bin: string): BinsError {
+  return new BinsError(
+    'READ_ONLY',
+    `Bin ${JSON.stringify(bin)} is kept on the device; the server never sees it.`,
+    { bin },
+  )
+}
+
+/** Nobody knows yet what is in a bin. */
+export function notOpened(bin: string): TypeError {
+  return new TypeError(
+    `Bin ${JSON.stringify(bin)} was not opened in this request; name it in open(request, names).`,
+  )
 }

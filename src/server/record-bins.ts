@@ -55,6 +55,8 @@ export interface RecordBins {
   needsCookie(): boolean
   /** The visitor, as far as it is known. */
   visitor(): { readonly tag: string; readonly created: number } | undefined
+  /** Public name of the visitor, or of the user who is logged in; `undefined` if there is none. */
+  tagOf(owner: 'visitor' | 'user'): string | undefined
 }
 
 /** Circumstances of {@link openRecordBins}. */
@@ -298,6 +300,11 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
 
     needsCookie() {
       return (!visitor.token && keepsAnything([...edits.values()])) || [...edits.values()].some(startsSession)
+    },
+
+    tagOf(owner) {
+      if (owner === 'user') return user.key ? userTag(user.key) : undefined
+      return visitor.token && visitorTag(visitor.token)
     },
 
     visitor() {

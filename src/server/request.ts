@@ -1,14 +1,14 @@
 import { toText } from '../core/data.ts'
 import type { Definition } from '../core/definition.ts'
-import { BinsError } from '../core/error.ts'
 import { MAX_BIN_BYTES } from '../core/limits.ts'
 import { type KeptText, openReader } from '../core/reader.ts'
 import { utf8Length } from '../core/utf8.ts'
 import { PROTOCOL } from '../core/wire.ts'
+import { consentOf } from './consent.ts'
 import { openCookieBins } from './cookie-bins.ts'
 import { openDisclosure } from './disclosure.ts'
-import { binTooLarge, headSent, outdated } from './errors.ts'
-import type { RequestHead } from './head.ts'
+import { binTooLarge, headSent, notOpened, onDevice, outdated } from './errors.ts'
+import { mayRenewCookies, type RequestHead } from './head.ts'
 import { openJar } from './jar.ts'
 import { openRecordBins, type RecordBins } from './record-bins.ts'
 import { type AnyResponse, isSent, toMutable } from './response.ts'
@@ -47,8 +47,9 @@ export function openRequest(
 ): OpenRequest {
   const { definitions, all, cookieValues, readings, clock, onEvent } = parts
   const jar = openJar(head.cookies, head.secure, definitions.cookie)
-  const cookies = openCookieBins(jar, cookieValues, { clock, onEvent })
+  const cookies = openCookieBins(jar, cookieValues, { clock, tagOf, onEvent })
   const disclosure = openDisclosure(definitions, jar)
+  const consent = consentOf(parts, head)
   /** Nobody is there to take a cookie while edits are saved without a response. */
   let isDetached = false
   let isOver = false
@@ -69,6 +70,7 @@ export function openRequest(
 
   function find(definition: Definition): KeptText | undefined {
     if (definition.storage === 'device') return undefined
+    if (!consent.allows(definition)) return held(definition)
     return definition.storage === 'cookie' ? cookies.find(definition) : records().find(definition)
   }
 
@@ -78,8 +80,19 @@ export function openRequest(
     disclosure.readBin(definition)
   }
 
-  function isOpen({ name, storage }: Definition): boolean {
-    return storage !== 'server' || isAllOpen || opened.has(name)
+  /** What this request alone holds of a bin. */
+  function held({ name }: Definition): KeptText | undefined {
+    const text = consent.held.get(name)
+    return text && { ...text, trusted: true }
+  }
+
+  /** Whom the cookies of a bin belong to in this request. */
+  function tagOf({ bind }: Definition): string | undefined {
+    return bind === 'none' ? '' : records().tagOf(bind)
+  }
+
+  function isOpen(definition: Definition): boolean {
+    return !needsOwner(definition) || isAllOpen || opened.has(definition.name)
   }
 
   function isLoaded(definition: Definition): boolean {
@@ -87,21 +100,12 @@ export function openRequest(
   }
 
   function checkOpened(definition: Definition): void {
-    if (isOpen(definition)) return
-    throw new TypeError(
-      `Bin ${JSON.stringify(definition.name)} was not opened in this request; name it in open(request, names).`,
-    )
+    if (!isOpen(definition)) throw notOpened(definition.name)
   }
 
   function writable(name: string): Definition {
     const definition = definitions.find(name)
-    if (definition.storage === 'device') {
-      throw new BinsError(
-        'READ_ONLY',
-        `Bin ${JSON.stringify(name)} is kept on the device; the server never sees it.`,
-        { bin: name },
-      )
-    }
+    if (definition.storage === 'device') throw onDevice(name)
     checkOpened(definition)
     if (reader.isOutdated(name)) throw outdated(name)
     return definition
@@ -117,6 +121,12 @@ export function openRequest(
   }
 
   function put(definition: Definition, text: string | null): void {
+    if (text !== null && !consent.allows(definition)) {
+      consent.held.set(definition.name, { text, version: definition.version })
+      reader.changed(definition.name)
+      return
+    }
+    consent.held.delete(definition.name)
     if (definition.storage === 'cookie') {
       if (!canSetCookie()) throw headSent()
       cookies.set(definition, text)
@@ -152,11 +162,39 @@ export function openRequest(
     return [...names].map(definitions.find).filter(({ storage }) => storage === 'cookie')
   }
 
+  /** Names of all bins that may hold data, others than the defined ones included. */
+  function knownNames(): string[] {
+    const cookieNames = cookieBins().map(({ name }) => name)
+    const recordNames = openedRecords?.names() ?? []
+    const names = new Set([
+      ...definitions.names,
+      ...cookieNames,
+      ...opened,
+      ...recordNames,
+      ...consent.held.keys(),
+    ])
+    return [...names].filter(definitions.knows)
+  }
+
   async function clear(cookies: readonly Definition[]): Promise<void> {
     if (!canSetCookie()) throw headSent()
     await records().clear()
+    consent.held.clear()
     for (const definition of cookies) put(definition, null)
     reader.changed()
+  }
+
+  /** Deletes what is kept of bins that may not be kept any more: but no plain read sets a cookie. */
+  function withdraw(names: readonly string[]): void {
+    if (!parts.consent || !canSetCookie() || !mayRenewCookies(head)) return
+    for (const definition of names.map(definitions.find)) {
+      if (definition.storage === 'device' || !consent.forbids(definition)) continue
+      const isKept =
+        definition.storage === 'cookie'
+          ? jar.values(jar.binName(definition.name)).length > 0
+          : records().find(definition) !== undefined
+      if (isKept) put(definition, null)
+    }
   }
 
   async function loadRecords(inRecords: readonly Definition[], names: readonly string[] | undefined) {
@@ -187,7 +225,8 @@ export function openRequest(
         const data = change(reader.read(definition, kept) as never)
         return data === null ? null : toKeptText(definition, data)
       }
-      if (definition.storage === 'cookie') put(definition, compute(cookies.find(definition)))
+      if (!consent.allows(definition)) put(definition, compute(held(definition)))
+      else if (definition.storage === 'cookie') put(definition, compute(cookies.find(definition)))
       else await records().update(definition, compute)
       reader.changed(name)
       readable(name)
@@ -206,15 +245,8 @@ export function openRequest(
     clear: () => clear(cookieBins()),
     clearHidden: () => clear(cookieBins().filter(({ browser }) => browser === 'none')),
     names() {
-      const cookieNames = cookieBins().map(({ name }) => name)
-      const names = new Set([
-        ...definitions.names,
-        ...cookieNames,
-        ...opened,
-        ...(openedRecords?.names() ?? []),
-      ])
-      return [...names].filter((name) => {
-        if (!definitions.knows(name) || !isOpen(definitions.find(name))) return false
+      return knownNames().filter((name) => {
+        if (!isOpen(definitions.find(name))) return false
         readable(name)
         return reader.has(name)
       })
@@ -231,8 +263,10 @@ export function openRequest(
     },
     load(names) {
       const wanted = names ? names.map(definitions.find) : all
-      const inRecords = wanted.filter(({ storage }) => storage === 'server')
-      return inRecords.length > 0 ? loadRecords(inRecords, names) : undefined
+      const owned = wanted.filter(needsOwner)
+      if (owned.length > 0) return loadRecords(owned, names).then(() => withdraw(names ?? knownNames()))
+      if (parts.consent) withdraw(names ?? knownNames())
+      return undefined
     },
     needsStore: () => openedRecords !== undefined && openedRecords.unsaved().length > 0,
     unsaved: () => [...cookies.unsaved(), ...(openedRecords?.unsaved() ?? [])],
@@ -262,4 +296,9 @@ const withVisitor = {
   get visitor(): Visitor | undefined {
     return this.findVisitor()
   },
+}
+
+/** Whether what is in a bin depends on whose it is, which takes a look into the store. */
+function needsOwner({ storage, bind }: Definition): boolean {
+  return storage === 'server' || bind !== 'none'
 }

@@ -57,6 +57,12 @@ export interface ServerOptions extends UserOptions {
    * Most pages that this process tells of changes at a time. Others get 503, and ask from time to time. Default 10,000.
    */
   maxStreams?: number
+  /**
+   * Tells which categories of consent the visitor has given, for bins with `consent`: all of them, or `undefined` where that is
+   * not known. What was kept of a bin whose category is missing is deleted when a page opens it. Asked at most once for each
+   * request.
+   */
+  consent?: (request: AnyRequest) => readonly string[] | undefined
   /** Receives what the owner may want to log or count. */
   onEvent?: OnEvent
   /** How long a write may keep losing against others, in ms, until it gives up with `CONFLICT`. Default 5,000. */
@@ -135,6 +141,8 @@ export interface ServerParts {
   readonly records: (store: string) => Records
   /** Where browsers find the site, as far as the configuration says so. */
   readonly site: SiteOptions
+  /** Categories of consent that the visitor of a request has given, as far as they are known. */
+  readonly consent: ((request: AnyRequest) => readonly string[] | undefined) | undefined
   /** What a request gets whose server bins cannot be read. */
   readonly onStoreDown: OnStoreDown
   /** The present, in ms since the Unix epoch. */
@@ -195,6 +203,7 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
       throw new TypeError(`There is no store ${JSON.stringify(store)}; name it in serveBins({ stores }).`)
     },
     site: toSite(options),
+    consent: options.consent,
     onStoreDown: toOnStoreDown(options.onStoreDown),
     clock,
     random,

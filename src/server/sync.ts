@@ -1,4 +1,5 @@
 import { apply, type Op, type OpResult } from '../core/apply.ts'
+import type { Consent } from '../core/consent.ts'
 import { toOwnText } from '../core/data.ts'
 import { BinsError } from '../core/error.ts'
 import { report } from '../core/event.ts'
@@ -18,6 +19,7 @@ import {
   type WrongOwner,
 } from '../core/wire.ts'
 import { changesSince, tellRow } from './changes.ts'
+import { consentOf } from './consent.ts'
 import { gone, unreadableRecord } from './errors.ts'
 import { freshMark } from './fresh.ts'
 import type { RequestHead } from './head.ts'
@@ -35,6 +37,7 @@ type Checked = { readonly op: Op } | { readonly refused: WireResult }
 
 interface Sync extends RequestOwner {
   readonly parts: ServerParts
+  readonly consent: Consent
 }
 
 /**
@@ -51,7 +54,7 @@ export async function exchange(
   const owner = openOwner(parts, jar, { head, canSetCookie: () => true })
   await owner.load()
   if (owner.visitor.isUnreadable) throw unreadableRecord()
-  const sync = { parts, ...owner }
+  const sync = { parts, consent: consentOf(parts, head), ...owner }
   const answer = await answerOwner(sync, request)
   const lines = [...jar.changes.values()].map(({ line }) => line).filter((line) => line !== undefined)
   return { answer, lines }
@@ -149,7 +152,7 @@ async function owed(sync: Sync): Promise<void> {
 }
 
 /** Validates an op as data from anybody. */
-function check({ parts, visitor }: Sync, { owner, store }: RequestPart, wire: WireOp): Checked {
+function check({ parts, visitor, consent }: Sync, { owner, store }: RequestPart, wire: WireOp): Checked {
   const { definitions, onEvent } = parts
   const { n, bin, base, gone: isDeletion, strict, age, sv } = wire
   const refused = (state: WireResult['state'], issues?: WireResult['issues']): Checked => ({
@@ -162,6 +165,7 @@ function check({ parts, visitor }: Sync, { owner, store }: RequestPart, wire: Wi
   if (!isWritable || !isPlaced) return refused('denied')
   const op = { n, bin, base, age, version: definition.version, ...(strict ? { strict } : {}) }
   if (isDeletion) return { op }
+  if (!consent.allows(definition)) return refused('denied')
   if (sv > definition.version) return refused('outdated')
   try {
     const text = toOwnText(definition, { text: JSON.stringify(wire.data), version: sv })

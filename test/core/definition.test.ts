@@ -32,6 +32,8 @@ describe('defineBins', () => {
       store: 'default',
       scope: 'visitor',
       browser: 'none',
+      bind: 'none',
+      consent: undefined,
       maxAge: 30 * 86_400,
       renew: 'write',
       merge: 'latest',
@@ -60,6 +62,9 @@ describe('defineBins', () => {
       ...options,
       name: 'bin',
       storage: 'server',
+      scope: 'visitor',
+      bind: 'none',
+      consent: undefined,
       hasDefault: true,
     })
   })
@@ -137,6 +142,19 @@ describe('defineBins', () => {
     ['a cookie that follows a user', { storage: 'cookie', scope: 'user' }, /^bin "bin".*user/],
     ['a user’s bin for a session', { scope: 'user', maxAge: 'session' }, /^bin "bin".*session/],
     ['a cookie in a store', { storage: 'cookie', store: 'fast' }, /^bin "bin".*store/],
+    [
+      'a plain cookie that belongs to somebody',
+      { storage: 'cookie', bind: 'visitor' },
+      /^bin "bin": bind: only/,
+    ],
+    ['a server bin that is bound', { bind: 'user' }, /^bin "bin": bind: only/],
+    [
+      'an owner that there is not',
+      { storage: 'cookie', browser: 'read', bind: 'me' },
+      /^bin "bin": bind: pass/,
+    ],
+    ['an empty category', { consent: '' }, /^bin "bin": consent: pass/],
+    ['consent for a user', { scope: 'user', consent: 'x' }, /^bin "bin": consent: it is asked/],
     ['a cookie of 401 days', { storage: 'cookie', maxAge: '401d' }, /^bin "bin": maxAge.*400 days/],
   ])('refuses %s', (_, options, message) => {
     expect(() => define(options)).toThrow(TypeError)

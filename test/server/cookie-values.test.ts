@@ -43,35 +43,35 @@ describe('values of cookies', () => {
 
   it('are opened once, by each server', () => {
     for (const name of ['signed', 'sealed']) {
-      const value = open().values.format(bins.find(name), cookie)
+      const value = open().values.format(bins.find(name), cookie, '')
       const { values, opened } = open()
-      for (const _ of [1, 2, 3]) expect(values.parse(bins.find(name), value)).toEqual(cookie)
+      for (const _ of [1, 2, 3]) expect(values.parse(bins.find(name), value, '')).toEqual(cookie)
       expect(opened()).toBe(1)
     }
   })
 
   it('are known where they were made', () => {
     const { values, opened } = open()
-    const value = values.format(bins.find('signed'), cookie)
-    expect(values.parse(bins.find('signed'), value)).toEqual(cookie)
+    const value = values.format(bins.find('signed'), cookie, '')
+    expect(values.parse(bins.find('signed'), value, '')).toEqual(cookie)
     expect(opened()).toBe(0)
   })
 
   it('are none under another name, or with another last character', () => {
     const { values } = open()
-    const value = values.format(bins.find('signed'), cookie)
-    expect(values.parse(bins.find('other'), value)).toBe(undefined)
+    const value = values.format(bins.find('signed'), cookie, '')
+    expect(values.parse(bins.find('other'), value, '')).toBe(undefined)
     for (const last of 'AEIMQUYcgkosw048'.replace(value.slice(-1), '')) {
-      expect(values.parse(bins.find('signed'), value.slice(0, -1) + last)).toBe(undefined)
+      expect(values.parse(bins.find('signed'), value.slice(0, -1) + last, '')).toBe(undefined)
     }
-    expect(values.parse(bins.find('signed'), value)).toEqual(cookie)
+    expect(values.parse(bins.find('signed'), value, '')).toEqual(cookie)
   })
 
   it('of one kind are none of another', () => {
     const { values } = open()
     const plain = formatPlain(cookie)
-    expect(values.parse(bins.find('plain'), plain)).toEqual(cookie)
-    expect(values.parse(bins.find('signed'), plain)).toBe(undefined)
-    expect(values.parse(bins.find('sealed'), plain)).toBe(undefined)
+    expect(values.parse(bins.find('plain'), plain, '')).toEqual(cookie)
+    expect(values.parse(bins.find('signed'), plain, '')).toBe(undefined)
+    expect(values.parse(bins.find('sealed'), plain, '')).toBe(undefined)
   })
 })
