@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { importMap } from './files.mjs'
-import { html, trusted } from './markup.mjs'
+import { importMap } from '../files.mjs'
+import { html, trusted } from '../markup.mjs'
 import { breads, formatPrice, regions, totalOf } from './shop.mjs'
 
 // Everything comes from files of this server; the import map, which must be inline, is named by its hash.

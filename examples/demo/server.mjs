@@ -3,14 +3,16 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { serveBins, toNodeHandler } from 'breadbin/server'
 import { sqliteStore } from 'breadbin/stores/sqlite'
+import { serveFiles } from '../files.mjs'
 import { bins } from './bins.mjs'
-import { sendFile } from './files.mjs'
 import { HEADERS, renderPage } from './html.mjs'
 import { readSecret } from './secret.mjs'
 import { withMore } from './shop.mjs'
 
 const { BREADBIN_SECRETS, DATA = join(import.meta.dirname, '.data'), PORT = '3000' } = process.env
 mkdirSync(DATA, { recursive: true, mode: 0o700 })
+
+const sendFile = serveFiles(import.meta.url, ['page/', 'bins.mjs', 'shop.mjs'])
 
 /** What Breadbin tells its owner, such as that somebody has forged a cookie. */
 let events = []
