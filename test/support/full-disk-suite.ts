@@ -1,34 +1,45 @@
+import { hash } from 'node:crypto'
 import { expect, type it } from 'vitest'
 import type { Store } from '../../src/server/store.ts'
 import { LATER, NOW } from './open-store.ts'
 import type { SmallDisk } from './small-disk.ts'
 
-const TEXT = 'x'.repeat(10_000)
+/** 10 KB that no database compresses. */
+const TEXT = Array.from({ length: 160 }, (_, index) => hash('sha256', String(index))).join('')
+
+const entry = { version: 1, text: TEXT, expires: LATER }
 
 /** What must be true of a store whose disk is full. */
 export function fullDiskSuite(test: typeof it, disk: SmallDisk, open: () => Store): void {
   test('rejects what has no room on a full disk, keeps what it has, and goes on when there is room', async () => {
     const store = open()
-    await store.write('key', { version: 1, text: TEXT, expires: LATER }, 0, NOW)
-    disk.fill()
-    let version = 1
-    const write = async () => {
-      await store.write('key', { version: version + 1, text: TEXT, expires: LATER }, version, NOW)
-      version += 1
+    let count = 0
+    const create = async () => {
+      expect(await store.write(`key ${count}`, entry, 0, NOW)).toBe(true)
+      count += 1
     }
-    await expect(writeUntilFull(write)).rejects.toThrow()
-    expect(await store.read('key', { now: NOW })).toEqual({ version, text: TEXT, expires: LATER })
-    await expect(write()).rejects.toThrow()
+    const checkAll = async (kept: Store) => {
+      for (let index = 0; index < count; index += 1) {
+        expect(await kept.read(`key ${index}`, { now: NOW })).toEqual(entry)
+      }
+    }
+    await create()
+    disk.fill()
+    const createAll = async () => {
+      while (count < 1_000) await create()
+    }
+    await expect(createAll()).rejects.toThrow()
+    await checkAll(store)
+    await expect(create()).rejects.toThrow()
     disk.free()
-    await write()
-    expect(await store.read('key', { now: NOW })).toEqual({ version, text: TEXT, expires: LATER })
+    await create()
+    expect(await store.write('key 0', { ...entry, version: 2 }, 1, NOW)).toBe(true)
+    expect(await store.write('key 0', { ...entry, version: 3 }, 1, NOW)).toBe(false)
+    expect(await store.delete('key 0', 2)).toBe(true)
+    expect(await store.write('key 0', entry, 0, NOW)).toBe(true)
     await store.close?.()
     const again = open()
-    expect(await again.read('key', { now: NOW })).toEqual({ version, text: TEXT, expires: LATER })
+    await checkAll(again)
     await again.close?.()
   })
-}
-
-async function writeUntilFull(write: () => Promise<void>): Promise<void> {
-  for (let turn = 0; turn < 1_000; turn += 1) await write()
 }

@@ -1,13 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'vitest'
+import type { Account } from './servers/program.ts'
 
 /** A file system of 2 MB in memory. */
 export interface SmallDisk {
   /** Where it is. */
   readonly path: string
+  /** Makes a folder on it, which belongs to an account. */
+  makeFolder(name: string, account: Account): string
   /** Takes all its space, but for the last few kilobytes. */
   fill(): void
   /** Gives the space back. */
@@ -32,6 +35,12 @@ export function mountSmallDisk(): SmallDisk | undefined {
   }
   return {
     path,
+    makeFolder(name, { uid, gid }) {
+      const folder = join(path, name)
+      mkdirSync(folder)
+      if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid)
+      return folder
+    },
     fill() {
       for (let size = BYTES; size >= 4_096; size = Math.floor(size / 2)) {
         try {

@@ -1,13 +1,18 @@
 import { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeTable } from '../../../src/stores/postgres/statements.ts'
 import { postgresStore } from '../../../src/stores/postgres.ts'
+import { fullDiskSuite } from '../../support/full-disk-suite.ts'
 import { needs } from '../../support/needs.ts'
 import { LATER, NOW } from '../../support/open-store.ts'
 import { outageSuite } from '../../support/outage-suite.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { type Postgres, startPostgres } from '../../support/servers/postgres.ts'
+import { unprivileged } from '../../support/servers/program.ts'
+import { mountSmallDisk } from '../../support/small-disk.ts'
 
 const program = needs('postgres')
+const disk = mountSmallDisk()
 const entry = { version: 1, text: 'text', expires: LATER }
 
 if (program) {
@@ -24,6 +29,7 @@ if (program) {
   afterAll(async () => {
     await pool.end()
     await postgres.stop()
+    disk?.remove()
   })
 
   /** A pool of its own for one test. */
@@ -34,6 +40,19 @@ if (program) {
     } finally {
       await own.end()
     }
+  }
+
+  if (disk) {
+    describe('postgresStore of a server whose disk is full', () => {
+      beforeAll(async () => {
+        const folder = disk.makeFolder('postgres', unprivileged('postgres'))
+        await pool.query(`CREATE TABLESPACE small LOCATION '${folder}'`)
+        const sql = writeTable('"full"', '"full_expires"')
+        await pool.query(sql.replace(');', ') TABLESPACE small;'))
+      })
+
+      fullDiskSuite(it, disk, () => postgresStore(pool, { table: 'full' }))
+    })
   }
 
   describe('postgresStore of a server that fails', () => {

@@ -21,7 +21,7 @@ export interface Postgres {
 }
 
 /** Starts a PostgreSQL. It does not run as root, so root runs it as the user that its package makes. */
-export async function startPostgres(program: string): Promise<Postgres> {
+export async function startPostgres(program: string, more: readonly string[] = []): Promise<Postgres> {
   const port = await findPort()
   const account = unprivileged('postgres')
   const folder = makeFolder(account)
@@ -38,7 +38,13 @@ export async function startPostgres(program: string): Promise<Postgres> {
   )
   if (status !== 0) throw new Error(`initdb failed:\n${stderr}`)
   // `fsync` off: no data of a test is to outlive the machine, and `kill -9` leaves the operating system's caches alone.
-  const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off']
+  const settings = [
+    `port=${port}`,
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    'fsync=off',
+    ...more,
+  ]
   const args = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])]
 
   /** Starts it as soon as processes that were killed have let go of its memory. */
