@@ -14,6 +14,11 @@ export interface ClientOptions extends PageOptions {
    * bins yet. Default 0: `openBins` does not wait for the network.
    */
   wait?: number
+  /**
+   * Categories of consent that the visitor has given, for bins with `consent`: all of them. Default: that is not known yet;
+   * such bins live as long as the page, and what was kept of them is left as it is, unread.
+   */
+  consent?: readonly string[]
   /** What `snapshot()` of the server's bins has put into this page. Default: nothing. */
   snapshot?: string
   /**
@@ -63,6 +68,13 @@ export interface ClientBins<D extends Definitions = Definitions> extends Bins<D>
   retry(name: BinName<D>): Promise<void>
   /** Gives the refused edit up. */
   discard(name: BinName<D>): Promise<void>
+  /**
+   * Tells which categories of consent the visitor has given: all of them. What this page holds of bins that may be kept now is
+   * kept; what was kept of those that may not be is deleted. Tell it in each page, and let the server know of it too.
+   *
+   * @returns As soon as that is done, as {@link Bins.save} does.
+   */
+  consent(categories: readonly string[]): Promise<void>
   /** Where the sync stands. */
   status(): Status
   /** Calls a listener after each change of {@link ClientBins.status}. Returns what ends that. */

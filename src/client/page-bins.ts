@@ -1,3 +1,4 @@
+import { openConsent } from '../core/consent.ts'
 import { type BinText, toText } from '../core/data.ts'
 import type { Definition, Definitions } from '../core/definition.ts'
 import { BinsError } from '../core/error.ts'
@@ -5,6 +6,7 @@ import { MAX_BIN_BYTES } from '../core/limits.ts'
 import { type KeptText, openReader } from '../core/reader.ts'
 import { utf8Length } from '../core/utf8.ts'
 import type { ClientBins, ClientOptions, Status } from './client.ts'
+import { guard } from './guard.ts'
 import type { Local } from './local.ts'
 import type { Page, PageOptions } from './page.ts'
 import { openTabs, type Shared } from './tabs.ts'
@@ -16,16 +18,20 @@ const LOCK_MS = 5_000
 export async function openPageBins<D extends Definitions>(
   page: Page,
   definitions: D,
-  { wait = 0, snapshot, logout = 'drop', onEvent }: Omit<ClientOptions, keyof PageOptions>,
+  { wait = 0, snapshot, consent: agreed, logout = 'drop', onEvent }: Omit<ClientOptions, keyof PageOptions>,
 ): Promise<ClientBins<D>> {
   const { cookies, clock } = page
   const reader = openReader(definitions, find, { onEvent })
   const watchers = new Set<(status: Status) => void>()
   const tabs = openTabs(page, reread)
   let isClosed = false
+  let granted: ReadonlySet<string> | undefined
+  const consent = openConsent(() => granted)
   /** Opened as the last part: until then, nothing is known but cookies. */
   let local: Local | undefined
   local = await openLocal()
+  // Whether it was stored is for save() to tell.
+  if (agreed) await agree(agreed).catch(() => {})
 
   async function openLocal(): Promise<Local | undefined> {
     const { names, others } = definitions
@@ -58,6 +64,10 @@ export async function openPageBins<D extends Definitions>(
   }
 
   function find(definition: Definition): KeptText | undefined {
+    if (!consent.allows(definition)) {
+      const held = consent.held.get(definition.name)
+      return held && { ...held, trusted: true }
+    }
     if (definition.storage === 'cookie') return cookies.find(definition)
     const kept = definition.browser === 'none' ? undefined : local?.find(definition)
     return kept && { ...kept, trusted: true }
@@ -95,7 +105,8 @@ export async function openPageBins<D extends Definitions>(
 
   /** Names of all bins that may hold data, others than the defined ones included. */
   function knownNames(): string[] {
-    const names = new Set([...definitions.names, ...cookies.names(), ...(local?.names() ?? [])])
+    const stored = [...cookies.names(), ...(local?.names() ?? [])]
+    const names = new Set([...definitions.names, ...stored, ...consent.held.keys()])
     return [...names].filter(definitions.knows)
   }
 
@@ -111,6 +122,13 @@ export async function openPageBins<D extends Definitions>(
     compute: (kept: BinText | undefined) => BinText | undefined,
     strict: boolean,
   ) {
+    if (!consent.allows(definition)) {
+      const kept = compute(consent.held.get(definition.name))
+      if (kept) consent.held.set(definition.name, kept)
+      else consent.held.delete(definition.name)
+      reader.changed(definition.name)
+      return Promise.resolve()
+    }
     if (definition.storage === 'cookie') {
       cookies.set(definition, compute(cookies.find(definition))?.text ?? null)
       reader.changed(definition.name)
@@ -139,6 +157,34 @@ export async function openPageBins<D extends Definitions>(
     }
   }
 
+  /** Keeps what this page holds of bins that may be kept now, and deletes what is kept of those that may not. */
+  function agree(categories: readonly string[]): Promise<void> {
+    granted = new Set(categories)
+    for (const [name, kept] of consent.held) {
+      const definition = definitions.find(name)
+      if (!consent.allows(definition)) continue
+      consent.held.delete(name)
+      edit(definition, () => kept, false).catch(() => {})
+    }
+    for (const definition of knownNames().map(definitions.find)) {
+      if (consent.forbids(definition)) forget(definition)
+    }
+    reader.changed()
+    tell()
+    return save()
+  }
+
+  /** Deletes what is kept of a bin, as far as a page can. */
+  function forget(definition: Definition): void {
+    const { name, storage, browser } = definition
+    if (storage === 'cookie') {
+      if (browser !== 'none' && cookies.names().includes(name)) cookies.set(definition, null)
+      tabs.tell('cookies')
+    } else if (browser === 'write' && local?.find(definition)) {
+      local.edit({ definition, compute: () => undefined, strict: false, at: clock() }).catch(() => {})
+    }
+  }
+
   async function save(): Promise<void> {
     await local?.flush()
     const [bin] = cookies.unkept
@@ -160,7 +206,7 @@ export async function openPageBins<D extends Definitions>(
     has: (name: string) => reader.has(name),
     loaded(name: string) {
       const definition = definitions.find(name)
-      if (definition.storage === 'cookie' || reader.has(name)) return true
+      if (definition.storage === 'cookie' || reader.has(name) || !consent.allows(definition)) return true
       return definition.browser !== 'none' && (local?.isLoaded(definition) ?? false)
     },
     async update(name: string, change: (data: never) => unknown) {
@@ -175,7 +221,9 @@ export async function openPageBins<D extends Definitions>(
     subscribe: (name: string, listener: (data: never) => void) =>
       reader.subscribe(name, (data) => guard(() => listener(data as never))),
     save,
+    consent: agree,
     async clear() {
+      consent.held.clear()
       for (const name of knownNames()) {
         const definition = definitions.find(name)
         if (definition.storage === 'cookie' && definition.browser !== 'none') cookies.set(definition, null)
@@ -229,17 +277,6 @@ const NOTHING_LOCAL: Status = {
   storage: { kind: 'none' },
   lastSyncedAt: undefined,
   problem: undefined,
-}
-
-/** Calls a listener of the page. What it throws is an error of the page: no edit and no sync fails with it. */
-function guard(call: () => void): void {
-  try {
-    call()
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error
-    })
-  }
 }
 
 function needsRows({ storage, browser }: Definition): boolean {
