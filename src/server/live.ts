@@ -69,7 +69,7 @@ export function openLive(parts: ServerParts, { bus, maxStreams }: LiveOptions): 
   async function findOwner(head: RequestHead): Promise<OwnerKeys | undefined> {
     const jar = openJar(head.cookies, head.secure, definitions.cookie)
     const user = openUser(parts.login, head.request)
-    const visitor = openVisitor(parts, jar, { user, isCrossSite: () => false })
+    const visitor = openVisitor(parts, jar, { user, mayMint: () => {} })
     await visitor.load()
     if (visitor.isUnreadable) throw unreadableRecord()
     const { token, record } = visitor

@@ -1,3 +1,4 @@
+import { BinsError } from '../core/error.ts'
 import { type Attachment, openAttachment } from './attachment.ts'
 import { isCrossSite, mayRenewCookies, type RequestHead } from './head.ts'
 import type { Jar } from './jar.ts'
@@ -24,6 +25,17 @@ export interface RequestOwner {
   load(): Promise<void>
 }
 
+/** The cookie of a cross-site request may just be missing, and a new one would replace the real visitor's. */
+function checkMint({ definitions, mints }: ServerParts, head: RequestHead): void {
+  if (isCrossSite(head, definitions.cookie.sameSite)) {
+    throw new BinsError(
+      'NO_VISITOR',
+      'A cross-site request cannot make a visitor; ask from a page of this site.',
+    )
+  }
+  mints.check(head.request)
+}
+
 /** Prepares to find out whose bins a request is about. */
 export function openOwner(
   parts: ServerParts,
@@ -33,7 +45,7 @@ export function openOwner(
   const user = openUser(parts.login, head.request)
   const visitor = openVisitor(parts, jar, {
     user,
-    isCrossSite: () => isCrossSite(head, parts.definitions.cookie.sameSite),
+    mayMint: () => checkMint(parts, head),
   })
   const circumstances = { visitor, user, canSetCookie }
   const records = openVisitorRecords(parts, circumstances)

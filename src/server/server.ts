@@ -1,4 +1,5 @@
 import type { BinName, Definition, Definitions } from '../core/definition.ts'
+import { type Duration, toSeconds } from '../core/duration.ts'
 import type { OnEvent } from '../core/event.ts'
 import type { Bus } from './bus.ts'
 import { checkBins, openKeys, openStores, toMaxStreams, toOnStoreDown, toSite } from './configuration.ts'
@@ -8,6 +9,7 @@ import { createFastifyPlugin, type FastifyPlugin } from './fastify.ts'
 import { type AnyRequest, readHead, type SiteOptions } from './head.ts'
 import { openLive } from './live.ts'
 import { type BinsMiddleware, createMiddleware, type MiddlewareOptions, openHeld } from './middleware.ts'
+import { type MintOptions, type Mints, openMints } from './mints.ts'
 import type { OnStoreDown } from './outage.ts'
 import type { TrustProxy } from './proxy.ts'
 import { openRandom } from './random.ts'
@@ -22,7 +24,7 @@ import type { UserOptions } from './user.ts'
 import { openUsers, type Users } from './users.ts'
 
 /** Options of {@link serveBins}. */
-export interface ServerOptions extends UserOptions {
+export interface ServerOptions extends UserOptions, MintOptions {
   /** Where server bins are kept. Default outside production: this process's memory. */
   store?: Store
   /** Further stores, for bins whose definition names one. */
@@ -69,6 +71,11 @@ export interface ServerOptions extends UserOptions {
   casMs?: number
   /** How long a store may take to answer, in ms, until the call counts as failed. Default 5,000. */
   storeMs?: number
+  /**
+   * The longest that a visitor lives, however often it comes back: then it starts anew. Default: as long as it comes back
+   * within the lifetime of its bins.
+   */
+  visitorAge?: Duration
   /**
    * What a request gets whose server bins cannot be read, since a store fails or does not answer in time. Nothing is
    * written for it then, whatever this says. Default `'error'`.
@@ -137,6 +144,10 @@ export interface ServerParts {
   readonly userStores: readonly string[]
   /** How the application says who is logged in. */
   readonly login: UserOptions
+  /** What decides whether another visitor may be made. */
+  readonly mints: Mints
+  /** The longest that a visitor lives, in ms. */
+  readonly visitorAge: number
   /** Records of a store, by its name. */
   readonly records: (store: string) => Records
   /** Where browsers find the site, as far as the configuration says so. */
@@ -197,6 +208,9 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
     stores: [...new Set(['default', ...all.map(({ store }) => store)])],
     userStores: [...new Set(all.filter(({ scope }) => scope === 'user').map(({ store }) => store))],
     login: { user: options.user, label: options.label },
+    mints: openMints(options, clock),
+    visitorAge:
+      options.visitorAge === undefined ? Infinity : toSeconds(options.visitorAge, 'visitorAge') * 1_000,
     records(store) {
       const records = recordsByStore.get(store)
       if (records) return records

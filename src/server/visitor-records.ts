@@ -82,7 +82,7 @@ export function openVisitorRecords(
   parts: ServerParts,
   { visitor, user, canSetCookie }: Circumstances,
 ): VisitorRecords {
-  const { stores, records, clock, random } = parts
+  const { stores, records, clock, random, visitorAge } = parts
   const otherStores = stores.filter((store) => store !== 'default')
 
   function owner(): Token {
@@ -112,7 +112,7 @@ export function openVisitorRecords(
       const changed = change(found ?? newHead(token))
       const now = clock()
       const record = canSetCookie()
-        ? renew(changed.record, Math.max(until, liveUntil(changed.record, now)), now)
+        ? renew(changed.record, Math.max(until, liveUntil(changed.record, now)), { now, age: visitorAge })
         : changed.record
       return {
         next: record,
@@ -196,7 +196,10 @@ export function openVisitorRecords(
         const isThere = found && found.erased === undefined
         const replaced = isThere && replaceSecret(found, { token, next, now, login })
         if (!replaced) return { result: undefined }
-        const record = renew(replaced, Math.max(replaced.cookieUntil, now + BARE_AGE), now)
+        const record = renew(replaced, Math.max(replaced.cookieUntil, now + BARE_AGE), {
+          now,
+          age: visitorAge,
+        })
         return { next: record, result: record }
       })
       if (!rotated) return
@@ -244,9 +247,10 @@ export function openVisitorRecords(
 }
 
 /** Notes until when the cookie lives; the same record if the cookie that is there lives long enough. */
-function renew(record: BinsRecord, until: number, now: number): BinsRecord {
-  const longest = now + MAX_COOKIE_AGE * 1_000
-  if (record.cookieUntil >= Math.min(until, longest - DAY)) return record
+function renew(record: BinsRecord, until: number, { now, age }: { now: number; age: number }): BinsRecord {
+  const longest = Math.min(now + MAX_COOKIE_AGE * 1_000, record.created + age)
+  const enough = longest - Math.min(DAY, (longest - now) * SLACK)
+  if (record.cookieUntil >= Math.min(until, enough)) return record
   const cookieUntil = Math.min(Math.round(until + (until - now) * SLACK), longest)
   return { ...record, cookieUntil, cookieAt: now }
 }

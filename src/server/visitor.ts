@@ -1,4 +1,3 @@
-import { BinsError } from '../core/error.ts'
 import { report } from '../core/event.ts'
 import type { BinsRecord } from '../core/record.ts'
 import { formatTags } from '../core/tags.ts'
@@ -36,8 +35,7 @@ export interface RequestVisitor {
   /**
    * Makes a visitor.
    *
-   * @throws {@link BinsError} `NO_VISITOR` on a cross-site request: its cookie may just be missing, and a new one would
-   * replace the real visitor's.
+   * @throws {@link BinsError} `NO_VISITOR` if none may be made for this request.
    */
   mint(): void
   /** Takes notice of a token that replaces the request's. */
@@ -61,9 +59,9 @@ const MAX_CANDIDATES = 4
 
 /** Prepares to find out who sends a request. */
 export function openVisitor(
-  { records, clock, random, onEvent }: ServerParts,
+  { records, clock, random, visitorAge, onEvent }: ServerParts,
   jar: Jar,
-  { user, isCrossSite }: { user: RequestUser; isCrossSite: () => boolean },
+  { user, mayMint }: { user: RequestUser; mayMint: () => void },
 ): RequestVisitor {
   let loading: Promise<void> | undefined
   const [sentSession] = jar.values(jar.sessionName)
@@ -85,7 +83,7 @@ export function openVisitor(
       return true
     }
     const standing = found && standingOf(candidate, found, clock())
-    if (!found || !standing) return false
+    if (!found || !standing || found.created + visitorAge <= clock()) return false
     if (found.erased !== undefined) {
       visitor.erased = { tag: visitorTag(candidate), at: found.erased }
       return true
@@ -118,12 +116,7 @@ export function openVisitor(
       return loading
     },
     mint() {
-      if (isCrossSite()) {
-        throw new BinsError(
-          'NO_VISITOR',
-          'A cross-site request cannot make a visitor; ask from a page of this site.',
-        )
-      }
+      mayMint()
       visitor.token = mintToken(random)
       visitor.isNew = true
       visitor.record = undefined
@@ -136,7 +129,10 @@ export function openVisitor(
       const { token, isCurrent } = visitor
       if (!token || !isCurrent) return
       const maxAge = Math.round((cookieUntil - clock()) / 1_000)
-      const companion = formatTags({ visitor: visitorTag(token), user: key === undefined ? null : userTag(key) })
+      const companion = formatTags({
+        visitor: visitorTag(token),
+        user: key === undefined ? null : userTag(key),
+      })
       jar.set(jar.visitorName, formatToken(token), { httpOnly: true, maxAge })
       jar.set(jar.companionName, companion, { httpOnly: false, maxAge })
     },

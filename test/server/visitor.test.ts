@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { defineBins } from '../../src/core/definition.ts'
+import { BinsError } from '../../src/core/error.ts'
+import { DAY } from '../support/clock.ts'
 import { requestWith } from '../support/http.ts'
 import { cookiesOf, openSite, valueIn } from '../support/requests.ts'
 
@@ -147,3 +149,68 @@ describe('a visitor', () => {
     expect(cookiesOf(await state.save(new Response()))['__Host-bb']).toBeDefined()
   })
 })
+
+describe('how many visitors are made', () => {
+  it('can be limited for each minute', async () => {
+    const { openBrowser, clock } = openSite(bins, { mintsPerMinute: 3 })
+    const enter = () =>
+      openBrowser()
+        .visit((state) => state.set('visits', 1))
+        .then(() => 'made', codeOf)
+    const all = [await enter(), await enter(), await enter(), await enter()]
+    expect(all).toEqual(['made', 'made', 'made', 'NO_VISITOR'])
+    clock.advance(20_000)
+    expect([await enter(), await enter()]).toEqual(['made', 'NO_VISITOR'])
+    clock.advance(3_600_000)
+    expect([await enter(), await enter(), await enter(), await enter()]).toEqual(all)
+  })
+
+  it('is for the application to decide', async () => {
+    const { server, store } = openSite(bins, {
+      onMint: ({ headers }) => !new Headers(headers as HeadersInit).get('user-agent')?.includes('bot'),
+    })
+    const visit = async (agent: string) => {
+      const state = await server.open(
+        new Request('https://example.org/', { headers: { 'user-agent': agent } }),
+      )
+      state.set('visits', 1)
+      return state.save(new Headers()).then(() => 'made', codeOf)
+    }
+    expect([await visit('a bot'), await visit('Firefox')]).toEqual(['NO_VISITOR', 'made'])
+    expect((await store.scan?.(undefined, 10))?.entries).toHaveLength(1)
+  })
+
+  it.each([0, -1, Number.NaN])('is a number: %d is none', (mintsPerMinute) => {
+    expect(() => openSite(bins, { mintsPerMinute })).toThrow(/^mintsPerMinute/)
+  })
+})
+
+describe('how long a visitor lives', () => {
+  it('can be limited, however often it comes back', async () => {
+    const { openBrowser, clock } = openSite(bins, { visitorAge: '3d' })
+    const browser = openBrowser()
+    for (let day = 0; day < 3; day += 1) {
+      await browser.visit((state) => state.update('visits', (visits) => visits + 1))
+      clock.advance(DAY)
+    }
+    // Another one, and its cookie was to end by then.
+    expect(browser.jar.header()).toBe('')
+    expect(await browser.visit((state) => state.update('visits', (visits) => visits + 1))).toBe(1)
+  })
+
+  it('ends on the server, whatever the browser sends', async () => {
+    const { server, openBrowser, clock } = openSite(bins, { visitorAge: '2h' })
+    const browser = openBrowser()
+    await browser.visit((state) => state.set('visits', 1))
+    const headers = { cookie: browser.jar.header() }
+    clock.advance(DAY / 12 - 1)
+    const request = () => new Request('https://example.org/', { headers })
+    expect((await server.open(request())).get('visits')).toBe(1)
+    clock.advance(1)
+    expect((await server.open(request())).get('visits')).toBe(0)
+  })
+})
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof BinsError ? error.code : undefined
+}
