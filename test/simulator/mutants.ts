@@ -135,10 +135,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'owner tags',
     seeds: 10_000,
-    changes: [
-      change('server/sync.ts', 'request.parts.some((part) => part.tag !== tag)', 'false'),
-      change('client/replica.ts', 'if (tag !== offered.tag) return replica', ''),
-    ],
+    changes: [change('server/sync.ts', 'if (isMistaken) return', 'if (!tag) return')],
   },
   {
     rule: 'age instead of time',

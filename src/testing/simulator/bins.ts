@@ -53,40 +53,43 @@ function define(version: ProgramVersion): Definitions {
   // Longer than anybody sleeps.
   const ours = { browser: 'write', maxAge: '365d' } as const
   const single = { ...ours, schema: schemaOf(isObject) }
-  return defineBins({
-    // Unique ids, of which none may be lost or come twice.
-    list: {
-      schema: schemaOf(version === 1 ? isTexts : (data) => isObject(data) && isTexts(data.ids)),
-      ...ours,
-      version,
-      migrate: (data) => ({ ids: data }),
-      merge: (base, mine, theirs) => {
-        const ids = mergeLists(listOf(base), listOf(mine), listOf(theirs))
-        return ids.length === 0 ? null : toList(version, ids)
+  return defineBins(
+    {
+      // Unique ids, of which none may be lost or come twice.
+      list: {
+        schema: schemaOf(version === 1 ? isTexts : (data) => isObject(data) && isTexts(data.ids)),
+        ...ours,
+        version,
+        migrate: (data) => ({ ids: data }),
+        merge: (base, mine, theirs) => {
+          const ids = mergeLists(listOf(base), listOf(mine), listOf(theirs))
+          return ids.length === 0 ? null : toList(version, ids)
+        },
       },
-    },
-    count: {
-      schema: schemaOf((data) => typeof data === 'number'),
-      default: 0,
-      ...ours,
-      merge: (base, mine, theirs) => Number(theirs ?? 0) + Number(mine ?? 0) - Number(base ?? 0),
-    },
-    // Each edit is made on all those before it, or refused.
-    log: {
-      schema: schemaOf(isTexts),
-      ...ours,
-      merge: () => {
-        throw new Error('Nobody can merge two logs.')
+      count: {
+        schema: schemaOf((data) => typeof data === 'number'),
+        default: 0,
+        ...ours,
+        merge: (base, mine, theirs) => Number(theirs ?? 0) + Number(mine ?? 0) - Number(base ?? 0),
       },
+      // Each edit is made on all those before it, or refused.
+      log: {
+        schema: schemaOf(isTexts),
+        ...ours,
+        merge: () => {
+          throw new Error('Nobody can merge two logs.')
+        },
+      },
+      // The same by `update` alone, which nobody may overwrite.
+      trail: { ...ours, schema: schemaOf(isTexts) },
+      note: single,
+      form: { ...single, merge: 'fields' },
+      seat: { ...single, merge: 'server' },
+      offer: { ...single, maxAge: OFFER_MS / 1_000 },
+      plan: { ...single, browser: 'read' },
     },
-    // The same by `update` alone, which nobody may overwrite.
-    trail: { ...ours, schema: schemaOf(isTexts) },
-    note: single,
-    form: { ...single, merge: 'fields' },
-    seat: { ...single, merge: 'server' },
-    offer: { ...single, maxAge: OFFER_MS / 1_000 },
-    plan: { ...single, browser: 'read' },
-  })
+    { others: { maxAge: '365d' } },
+  )
 }
 
 /** Takes from one list what the other edit took from it, and adds what that added: also twice, so that it shows. */

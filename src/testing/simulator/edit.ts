@@ -22,11 +22,21 @@ export interface Editor {
   readonly excuse?: string | undefined
 }
 
+/** What is edited, and how. */
+export interface EditOptions {
+  /** The bin. */
+  readonly bin: SimulatedBin
+  /** Decides the rest. */
+  readonly dice: Dice
+  /** How often an edit takes something away; `Infinity`: wherever it can. */
+  readonly removals: number
+}
+
 /** Edits a bin in some way. Returns what was entered, and when a `set` is done, nothing to wait for. */
 export function makeEdit(
   world: World,
   editor: Editor,
-  { bin, dice, removals }: { bin: SimulatedBin; dice: Dice; removals: number },
+  { bin, dice, removals }: EditOptions,
 ): { edit: SimulatedEdit; done: Promise<unknown> | undefined } | undefined {
   const { ledger, trace, timeline } = world
   const { bins, version } = editor

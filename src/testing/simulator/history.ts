@@ -1,7 +1,7 @@
 import type { BinsRecord, Row } from '../../core/record.ts'
 import { parseRecord } from '../../core/record-text.ts'
 import { visitorTag } from '../../server/token.ts'
-import { idsIn, isChain, isList } from './bins.ts'
+import { BIN_NAMES, idsIn, isChain, isList } from './bins.ts'
 import type { World } from './world.ts'
 
 /** What a store has held, and whether each write kept the rules. */
@@ -55,8 +55,8 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
     if (bin === 'count' && Number(is ?? 0) < Number(was ?? 0) && !history.isLost) {
       violate('accepted edits stay', `count fell from ${was} to ${is}`)
     }
-    const isSingle = bin === 'note' || bin === 'offer'
-    if (isSingle && former?.text !== undefined && row.text !== undefined) checkOrder(bin, former, old, ids)
+    if (isSingle(bin) && former?.text !== undefined && row.text !== undefined)
+      checkOrder(bin, former, old, ids)
   }
 
   function noteId(
@@ -113,6 +113,11 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
     }
   }
 
+  /** Whether a bin was deleted of which no tombstone is left, and when, nobody knows: the deletion may have been later. */
+  function excuseForgotten({ bins }: BinsRecord): void {
+    ledger.excuse('older than what the record remembers', ({ bin }) => isSingle(bin) && !bins.has(bin))
+  }
+
   const history: History = {
     applied,
     records,
@@ -129,6 +134,7 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
         if (before?.erased === undefined) onErased(key)
         if (after.bins.size > 0) violate('what was cleared stays empty', 'a cleared record holds bins')
       }
+      if (isSameLife && after.floor > before.floor) excuseForgotten(after)
       const isCleared = world.cleared.has(tagOf(key)) && !world.hasFailedOver
       if (isCleared && [...after.bins.values()].some(({ text: held }) => held !== undefined)) {
         violate('what was cleared stays empty', 'a cleared visitor has data again')
@@ -137,11 +143,12 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
       if (new Set(revs).size < revs.length || Math.max(0, ...revs) > after.seq) {
         violate('revs are unique', `the record has revs ${revs.join(', ')} and seq ${after.seq}`)
       }
-      for (const [bin, row] of after.bins) {
-        if (before?.bins.get(bin)?.rev !== row.rev) noteRow(key, bin, row, isSameLife ? before : undefined)
-        else if (row.text === undefined && before.bins.get(bin)?.text !== undefined) {
-          // It has expired.
-          for (const id of idsIn(bin, dataIn(before.bins.get(bin)))) replaced.add(`${key} ${bin} ${id}`)
+      for (const bin of BIN_NAMES) {
+        const [former, row] = [before?.bins.get(bin), after.bins.get(bin)]
+        if (row && former?.rev !== row.rev) noteRow(key, bin, row, isSameLife ? before : undefined)
+        else if (former?.text !== undefined && row?.text === undefined) {
+          // It has expired, or was deleted and forgotten.
+          for (const id of idsIn(bin, dataIn(former))) replaced.add(`${key} ${bin} ${id}`)
         }
       }
     },
@@ -152,6 +159,11 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
 /** Tag of the visitor whose record has a key. */
 export function tagOf(key: string): string {
   return visitorTag({ id: key.slice('v:'.length).split(' ', 1)[0] ?? '', secret: '' })
+}
+
+/** By the rule `latest`. */
+function isSingle(bin: string): boolean {
+  return bin === 'note' || bin === 'offer'
 }
 
 function dataIn(row: Row | undefined): unknown {

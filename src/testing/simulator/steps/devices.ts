@@ -1,5 +1,6 @@
 import { pickProfile, type Step } from '../scene.ts'
-import { comeBack, end } from './tabs.ts'
+import { openTab } from '../tab.ts'
+import { comeBack, end, newestVersion } from './tabs.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -27,6 +28,7 @@ export const DEVICE_STEPS: readonly Step[] = [
         const isRecent = (edit.storedAt ?? Infinity) > since || profile.ownerSince > since
         return edit.profile === profile.name && isRecent
       })
+      openTab(scene.world, scene.site, profile, newestVersion(scene))
     },
   },
   {
@@ -86,9 +88,12 @@ export const DEVICE_STEPS: readonly Step[] = [
   {
     name: 'link a browser',
     weight: 3,
-    take(scene, dice) {
+    async take(scene, dice) {
       const [from, to] = [pickProfile(scene, dice), pickProfile(scene, dice)]
       if (from === to || from.jar.get('bb.o') === undefined) return
+      // Also between the look at whose edits are to be sent, and their being sent.
+      for (const { bins } of to.tabs) bins?.sync().catch(() => {})
+      await scene.world.timeline.pass(dice.between(0, 20))
       scene.world.trace.say(to.name, () => `becomes the visitor of ${from.name}`)
       to.jar.copyFrom(from.jar)
       to.hasDeletedCookies ||= from.hasDeletedCookies

@@ -1,8 +1,10 @@
 import { BinsError } from '../../../core/error.ts'
-import { makeEdit } from '../edit.ts'
+import { MAX_TOMBSTONES } from '../../../core/limits.ts'
+import type { ServerBins } from '../../../server/server-bins.ts'
+import { type EditOptions, makeEdit } from '../edit.ts'
 import { openLife } from '../life.ts'
 import type { Profile } from '../profile.ts'
-import { pickProfile, pickTab, type Step } from '../scene.ts'
+import { pickProfile, pickTab, type Scene, type Step } from '../scene.ts'
 
 /** What users and pages of the site do with bins. */
 export const EDIT_STEPS: readonly Step[] = [
@@ -62,25 +64,50 @@ export const EDIT_STEPS: readonly Step[] = [
     name: 'page request',
     weight: 8,
     take(scene, dice) {
-      const { world, site } = scene
+      const bins = Array.from({ length: 1 + dice.below(2) }, () => dice.pick(scene.habits.bins))
+      const { removals } = scene.habits
+      visit(scene, pickProfile(scene, dice), async (edit) => {
+        for (const bin of bins) await edit({ bin, dice, removals })
+      })
+    },
+  },
+  {
+    name: 'delete many bins',
+    weight: 0.5,
+    take(scene, dice) {
       const profile = pickProfile(scene, dice)
-      const names = Array.from({ length: 1 + dice.below(2) }, () => dice.pick(scene.habits.bins))
-      const answer = (request: Request) =>
-        site.visit(request, async (state, { name, version }) => {
-          const tags = [profile.jar.get('bb.o') ?? '']
-          // Whether edits are saved is for the answer to tell, and that may be lost.
-          const excuse = 'made in a page request'
-          const editor = { name, profile: profile.name, version, bins: state, tags, isBlind: false, excuse }
-          for (const bin of names) {
-            await makeEdit(world, editor, { bin, dice, removals: scene.habits.removals })?.done
-          }
-        })
-      const life = openLife(world.timeline)
-      const init = { method: 'POST' }
-      profile.connection.send({ tab: profile.name, life, path: '/', init, answer }).catch(() => {})
+      const bin = dice.pick(scene.habits.bins)
+      scene.world.trace.say(profile.name, () => 'deletes many bins')
+      visit(scene, profile, async (edit, state) => {
+        await edit({ bin, dice, removals: Infinity })
+        // More than a record remembers: it forgets that the first one was deleted.
+        for (let index = 0; index <= MAX_TOMBSTONES; index += 1) state.set(`old-${index}`, null)
+      })
     },
   },
 ]
+
+/** Requests a page that edits bins. */
+function visit(
+  { world, site }: Scene,
+  profile: Profile,
+  work: (edit: (what: EditOptions) => Promise<void>, state: ServerBins) => Promise<void>,
+): void {
+  const life = openLife(world.timeline)
+  const answer = (request: Request) =>
+    site.visit(request, async (state, { name, version }) => {
+      const tags = [profile.jar.get('bb.o') ?? '']
+      // Whether edits are saved is for the answer to tell, and that may be lost.
+      const excuse = 'made in a page request'
+      const editor = { name, profile: profile.name, version, bins: state, tags, isBlind: false, excuse }
+      const edit = async (what: EditOptions) => {
+        await makeEdit(world, editor, what)?.done
+      }
+      await work(edit, state)
+    })
+  const init = { method: 'POST' }
+  profile.connection.send({ tab: profile.name, life, path: '/', init, answer }).catch(() => {})
+}
 
 /** Why edits that are made now may be lost. */
 function excuseOf({ former, jar, hasLostPower, wentBack }: Profile, owner: string): string | undefined {
