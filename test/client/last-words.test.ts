@@ -165,6 +165,31 @@ describe('the last words of a page', () => {
     expect(texts.length).toBe(0)
   })
 
+  it('wait, if they are about the rows of all tabs, for a page that can read those', async () => {
+    const texts = fakeStorage()
+    const shared = () => [['s/tag/', meta('client', 5)]] as const
+    openLastWords(texts, 'bb', 'page').write(words({ drafts: [draft(1, 'mine')] }))
+    const degraded = memoryRows(shared())
+    const options = { reading, isShared: () => false, merge: () => undefined, clock: () => 10 }
+    await openLastWords(texts, 'bb', 'next').store(degraded, options)
+    expect([...(await degraded.load('s/')).keys()]).toEqual(['s/tag/'])
+    expect(texts.length).toBe(1)
+    const rows = memoryRows(shared())
+    await openLastWords(texts, 'bb', 'next').store(rows, { ...options, isShared: () => true })
+    expect([...(await rows.load('s/')).keys()]).toContain('s/tag/note')
+    expect(texts.length).toBe(0)
+  })
+
+  it('are stored by a page with rows of its own, if they are about those', async () => {
+    const texts = fakeStorage()
+    openLastWords(texts, 'bb', 'page').write(words({ isShared: false, drafts: [draft(1, 'mine')] }))
+    const rows = memoryRows([['s/tag/', meta('client', 5)]])
+    const options = { reading, isShared: () => false, merge: () => undefined, clock: () => 10 }
+    await openLastWords(texts, 'bb', 'page').store(rows, options)
+    expect([...(await rows.load('s/')).keys()]).toContain('s/tag/note')
+    expect(texts.length).toBe(0)
+  })
+
   it('mean nothing if somebody has changed them', async () => {
     const texts = fakeStorage({
       'breadbin-bb.left.x': '{',

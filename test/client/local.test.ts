@@ -11,10 +11,11 @@ import { fakeStorage } from '../support/fake-storage.ts'
 const bins = defineBins({ note: { schema: z.string(), browser: 'write' } })
 
 /** A page of a visitor whose server does not answer. */
-async function setUp() {
+async function setUp({ canKeep = true } = {}) {
   const sent: unknown[] = []
   const listeners = new Set<(moment: Moment) => void>()
-  const rows = memoryRows()
+  const fail = () => Promise.reject(new Error('blocked'))
+  const rows = canKeep ? memoryRows() : { load: fail, change: fail, close() {} }
   const texts = fakeStorage()
   const page = fakePage({
     rows,
@@ -49,5 +50,26 @@ describe('a page that is left', () => {
     befall('left')
     state.set('note', 'at the last moment')
     expect(Object.values(texts).join()).toContain('at the last moment')
+  })
+})
+
+describe('a page with an edit that waits to be sent', () => {
+  it('says nothing where the next page will find it', async () => {
+    const { state } = await setUp()
+    state.set('note', 'mine')
+    await state.save()
+    expect(state.status()).toMatchObject({ pending: 1, problem: undefined, storage: { kind: 'indexeddb' } })
+  })
+
+  it('says that it is not kept where no other page can find it', async () => {
+    const { state } = await setUp({ canKeep: false })
+    expect(state.status()).toMatchObject({
+      pending: 0,
+      problem: undefined,
+      storage: { kind: 'localstorage' },
+    })
+    state.set('note', 'mine')
+    await state.save()
+    expect(state.status()).toMatchObject({ pending: 1, problem: 'not-kept' })
   })
 })

@@ -47,6 +47,54 @@ describe('rows that are brought back', () => {
     expect(bins.get('note')?.op?.n).toBe(8)
   })
 
+  it('bring along what the server has said meanwhile', async () => {
+    const before = new Map<string, unknown>([
+      ['s/tag/', meta],
+      ['s/tag/note', row({ known: { rev: 5, kept: text('old'), expires: 9 } })],
+    ])
+    const rows = memoryRows(before)
+    const kept = new Map<string, unknown>([
+      ['s/tag/', { ...meta, client: 'degraded', cursors: { default: 'epoch.6.mark' } }],
+      ['s/tag/note', row({ known: { rev: 6, kept: text('new'), expires: 9 } })],
+    ])
+    await bringBack(rows, kept, before, reading)
+    const { rows: bins, meta: present } = parseReplica(await rows.load('s/'), 'tag', reading)
+    expect(bins.get('note')?.known).toEqual({ rev: 6, kept: text('new'), expires: 9 })
+    expect(present).toMatchObject({ client: 'durable', cursors: { default: 'epoch.6.mark' } })
+  })
+
+  it('bring along nothing that the server has said, where another tab has heard from it since', async () => {
+    const before = new Map<string, unknown>([['s/tag/', meta]])
+    const theirs = { ...meta, cursors: { default: 'epoch.7.mark' } }
+    const rows = memoryRows([
+      ['s/tag/', theirs],
+      ['s/tag/note', row({ known: { rev: 7, kept: text('theirs'), expires: 9 } })],
+    ])
+    const kept = new Map<string, unknown>([
+      ['s/tag/', { ...meta, cursors: { default: 'epoch.6.mark' } }],
+      ['s/tag/note', row({ known: { rev: 6, kept: text('mine'), expires: 9 } })],
+      ['s/tag/other', row({ known: { rev: 6, kept: text('mine'), expires: 9 } })],
+    ])
+    await bringBack(rows, kept, before, reading)
+    const { rows: bins, meta: present } = parseReplica(await rows.load('s/'), 'tag', reading)
+    expect(bins.get('note')?.known?.rev).toBe(7)
+    expect(bins.get('other')?.known).toBeUndefined()
+    expect(present.cursors).toEqual(theirs.cursors)
+  })
+
+  it('bring along the edit that was refused meanwhile, and leave alone the one that another tab has told of', async () => {
+    const refused = (data: string) => ({ kept: text(data), issues: [{ message: 'no' }] })
+    const rows = memoryRows([
+      ['s/tag/', meta],
+      ['s/tag/other', row({ rejected: refused('theirs') })],
+    ])
+    const kept = new Map([['s/tag/note', row({ rejected: refused('mine') })]])
+    await bringBack(rows, kept, new Map(), reading)
+    const { rows: bins } = parseReplica(await rows.load('s/'), 'tag', reading)
+    expect(bins.get('note')?.rejected).toEqual(refused('mine'))
+    expect(bins.get('other')?.rejected).toEqual(refused('theirs'))
+  })
+
   it('overwrite those of the device that were changed, delete those that were deleted, and no others', async () => {
     const before = new Map([
       ['d/same', { v: 1, text: 'a' }],

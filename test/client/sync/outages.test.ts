@@ -20,6 +20,15 @@ describe('a sync without a server', () => {
     expect(await onServer('note')).toBe('offline')
   })
 
+  it('says that an edit is not kept in a page without IndexedDB, until the server has it', async () => {
+    const { openPage } = setUp()
+    const page = await openPage()
+    page.set('note', 'mine')
+    expect(page.status().problem).toBe('not-kept')
+    await page.sync()
+    expect(page.status().problem).toBeUndefined()
+  })
+
   it('tells how long the oldest edit has been waiting, and when the last exchange succeeded', async () => {
     const { openPage, network, server, clock } = setUp()
     network.answer = offline
