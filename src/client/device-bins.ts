@@ -1,5 +1,6 @@
 import type { BinText } from '../core/data.ts'
 import type { Definition } from '../core/definition.ts'
+import { isRenewedByReading } from '../core/renewal.ts'
 import type { Edit } from './page-edits.ts'
 import { openQueue } from './queue.ts'
 import type { Rows } from './storages/rows.ts'
@@ -10,6 +11,8 @@ export interface DeviceBins {
   find(definition: Definition): BinText | undefined
   /** Makes an edit: visible at once, stored in the background. Resolves when it is stored. */
   edit(edit: Edit): Promise<void>
+  /** Starts the lifetime of a bin anew that is read, if it is time. */
+  renew(definition: Definition): void
   /** Names of the bins that hold data. */
   names(): string[]
   /** Deletes all bins, those that nobody defines any more included: at once, and stored in the background. */
@@ -75,9 +78,20 @@ export async function openDeviceBins({
     })
   }
 
+  function edit(made: Edit): Promise<void> {
+    return queue.add({ apply: (state) => applyEdit(state, made) })
+  }
+
   return {
     find: ({ name }) => liveRow(queue.shown, name),
-    edit: (edit) => queue.add({ apply: (state) => applyEdit(state, edit) }),
+    edit,
+    renew(definition) {
+      const row = liveRow(queue.shown, definition.name)
+      if (!row || !isRenewedByReading(definition, row.expires, clock())) return
+      const same = { definition, compute: (kept: BinText | undefined) => kept, strict: false, at: clock() }
+      // It is as good as it was, if that fails.
+      edit(same).catch(() => {})
+    },
     names: () => [...queue.shown.keys()].filter((name) => liveRow(queue.shown, name)),
     clear: () => queue.add({ apply: (state) => new Map([...state.keys()].map((name) => [name, undefined])) }),
     flush: () => queue.flush(),

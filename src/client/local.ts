@@ -93,6 +93,9 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   })
   const clearance = await openClearance(rows)
   const device = await openDeviceBins({ rows, clock, session: cookies.session, onChange })
+  for (const definition of definitions.names.map(definitions.find)) {
+    if (definition.storage === 'device') device.renew(definition)
+  }
   const bins = visibleBins(definitions)
   const stores = storesOf(bins)
   const parts = {

@@ -29,6 +29,9 @@ export async function openPageBins<D extends Definitions>(
   const consent = openConsent(() => granted)
   /** Opened as the last part: until then, nothing is known but cookies. */
   let local: Local | undefined
+  for (const definition of definitions.names.map(definitions.find)) {
+    if (definition.storage === 'cookie') cookies.renew(definition)
+  }
   local = await openLocal()
   // Whether it was stored is for save() to tell.
   if (agreed) await agree(agreed).catch(() => {})

@@ -1,14 +1,8 @@
 import type { Definition } from './definition.ts'
-import {
-  MAX_BIN_BYTES,
-  MAX_BINS,
-  MAX_CLIENTS,
-  MAX_RECORD_BYTES,
-  MAX_TOMBSTONES,
-  SESSION_IDLE,
-} from './limits.ts'
+import { MAX_BIN_BYTES, MAX_BINS, MAX_CLIENTS, MAX_RECORD_BYTES, MAX_TOMBSTONES } from './limits.ts'
 import { isMerged } from './merge.ts'
 import { type BinsRecord, isLive, mark, nextSeq, type Row } from './record.ts'
+import { lifetimeOf } from './renewal.ts'
 import { prune } from './tombstones.ts'
 import { utf8Length } from './utf8.ts'
 
@@ -146,12 +140,12 @@ function decide(
 function toRow(
   op: Op,
   row: Row | undefined,
-  { maxAge, renew, version }: Definition,
+  definition: Definition,
   seq: number,
   { now, session }: ApplyOptions,
 ): Row {
-  const lifetime = (maxAge === 'session' ? SESSION_IDLE : maxAge) * 1_000
-  const until = renew === 'never' && isLive(row, now, session) ? row.expires : now + lifetime
+  const { maxAge, renew, version } = definition
+  const until = renew === 'never' && isLive(row, now, session) ? row.expires : now + lifetimeOf(definition)
   return {
     rev: seq,
     touched: seq,

@@ -50,7 +50,7 @@ export function define(name: string, options: BinOptions): Definition {
     `${where}: consent`,
     "pass a category, such as 'preferences'",
   )
-  oneOf(where, 'renew', renew, ['write', 'never'])
+  oneOf(where, 'renew', renew, ['write', 'read', 'never'])
   if (typeof merge !== 'function') oneOf(where, 'merge', merge, ['latest', 'server', 'fields'])
   const definition: Definition = {
     name,

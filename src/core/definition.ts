@@ -79,8 +79,12 @@ export interface BinOptions<Schema = unknown> {
    * `'30d'`.
    */
   maxAge?: Duration | 'session'
-  /** Whether a write restarts `maxAge`. Default `'write'`. */
-  renew?: 'write' | 'never'
+  /**
+   * What starts `maxAge` anew: writing the bin, also reading it, or nothing. Reading does so once a tenth of the time is
+   * over, and on the server when the bin is opened in a navigation, in a request that is no GET, or in a sync: plain reads
+   * set no cookie. Default `'write'`.
+   */
+  renew?: 'write' | 'read' | 'never'
   /**
    * What becomes of conflicting edits of a server bin: the latest edit wins, the server's wins, fields of plain
    * objects are merged one by one, or a function decides. Default `'latest'`.
@@ -160,8 +164,8 @@ export interface Definition {
   readonly consent: string | undefined
   /** Lifetime in seconds, or until the browser closes. */
   readonly maxAge: number | 'session'
-  /** Whether a write restarts `maxAge`. */
-  readonly renew: 'write' | 'never'
+  /** What starts `maxAge` anew. */
+  readonly renew: 'write' | 'read' | 'never'
   /** What becomes of conflicting edits. */
   readonly merge: 'latest' | 'server' | 'fields' | Merge<unknown>
   /** Version of the data's shape. */

@@ -1,6 +1,7 @@
 import type { Definition } from '../core/definition.ts'
 import { type OnEvent, report } from '../core/event.ts'
 import type { KeptText } from '../core/reader.ts'
+import { isRenewedByReading, lifetimeOf } from '../core/renewal.ts'
 import type { CookieValues } from './cookie-values.ts'
 import { nobody } from './errors.ts'
 import type { Change, Jar } from './jar.ts'
@@ -16,6 +17,8 @@ export interface CookieBins {
    * changed.
    */
   set(definition: Definition, text: string | null): void
+  /** Starts the lifetime of a bin anew that is read, if it is time. */
+  renew(definition: Definition): void
   /** Makes the changes so far last, whatever {@link CookieBins.discard} takes back. */
   keep(): void
   /** Takes back what was set since {@link CookieBins.keep}. */
@@ -83,27 +86,43 @@ export function openCookieBins(
     return undefined
   }
 
+  function put(definition: Definition, text: string, expires: number): void {
+    const { name: bin, browser, version } = definition
+    const name = nameOf(bin)
+    const tag = tagOf(definition)
+    if (tag === undefined) throw nobody(definition)
+    const at = Math.floor(clock() / 1_000)
+    const value = format(definition, { version, at, expires, text }, tag)
+    jar.checkSize(bin, value)
+    const maxAge = expires === 0 ? undefined : expires - at
+    jar.set(name, value, { httpOnly: browser === 'none', maxAge })
+    known.set(bin, { kept: { text, version, trusted: true }, expires })
+  }
+
   return {
     find: (definition) => find(definition)?.kept,
 
+    renew(definition) {
+      if (definition.renew !== 'read') return
+      const found = find(definition)
+      // What is of another version is for a write to bring up to date.
+      if (!found || found.kept.version !== definition.version) return
+      const now = clock()
+      if (!isRenewedByReading(definition, found.expires * 1_000, now)) return
+      put(definition, found.kept.text, Math.floor((now + lifetimeOf(definition)) / 1_000))
+    },
+
     set(definition, text) {
-      const { name: bin, browser, maxAge, renew, version } = definition
+      const { name: bin, browser, maxAge, renew } = definition
       const name = nameOf(bin)
-      const httpOnly = browser === 'none'
       const draft = drafts.get(name) ?? { definition, before: jar.changes.get(name) }
       if (text === null) {
-        jar.delete(name, { httpOnly })
+        jar.delete(name, { httpOnly: browser === 'none' })
         known.set(bin, undefined)
       } else {
-        const tag = tagOf(definition)
-        if (tag === undefined) throw nobody(definition)
         const at = Math.floor(clock() / 1_000)
         const until = renew === 'never' ? find(definition)?.expires : undefined
-        const expires = maxAge === 'session' ? 0 : until || at + maxAge
-        const value = format(definition, { version, at, expires, text }, tag)
-        jar.checkSize(bin, value)
-        jar.set(name, value, { httpOnly, maxAge: expires === 0 ? undefined : expires - at })
-        known.set(bin, { kept: { text, version, trusted: true }, expires })
+        put(definition, text, maxAge === 'session' ? 0 : until || at + maxAge)
       }
       drafts.set(name, draft)
     },

@@ -2,6 +2,7 @@ import type { ApplyOptions } from '../core/apply.ts'
 import type { Definition } from '../core/definition.ts'
 import type { KeptText } from '../core/reader.ts'
 import { type BinsRecord, createRecord, type Row } from '../core/record.ts'
+import { isRenewedByReading, renewRows } from '../core/renewal.ts'
 import type { AnswerPart } from '../core/wire.ts'
 import { snapshotOf } from './changes.ts'
 import { applyEdits, type Edit, textIn } from './edits.ts'
@@ -41,6 +42,8 @@ export interface RecordBins {
   save(): Promise<void>
   /** Erases the visitor: the records become gravestones, the cookies go. */
   clear(): Promise<void>
+  /** Starts the lifetimes of bins anew that are read, if it is time. */
+  renew(definitions: readonly Definition[]): Promise<void>
   /** Gives the visitor another secret. */
   rotate(): Promise<void>
   /** Gives up the buffered edits. */
@@ -273,6 +276,17 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
         if (visitor.token) await records.erase()
         loaded.clear()
         visitor.dismiss()
+      }),
+
+    renew: (read) =>
+      inTurn(async () => {
+        const isDue = (definition: Definition) =>
+          isRenewedByReading(definition, rowOf(definition)?.expires ?? 0, clock())
+        const due = visitor.token && !outage.isNoted ? read.filter(isDue) : []
+        for (const place of new Set(due.map(placeOf))) {
+          const names = due.filter((definition) => placeOf(definition) === place).map(({ name }) => name)
+          await changeRecord(place, [], (record) => renewRows(record, names, circumstances()))
+        }
       }),
 
     rotate: () =>

@@ -56,6 +56,7 @@ export function openRequest(
   const canSetCookie = () => (awaited ? !awaited.isSent : !isDetached && !isOver)
   const reader = openReader(definitions, find, { read: readings.read, onEvent })
   const opened = new Set<string>()
+  const isRenewing = all.some((definition) => definition.renew === 'read')
   let isAllOpen = false
   let openedRecords: RecordBins | undefined
 
@@ -197,6 +198,22 @@ export function openRequest(
     }
   }
 
+  /** Opening a bin is reading it. */
+  function renew(names: readonly string[]): Promise<void> | undefined {
+    if (!isRenewing || !canSetCookie() || !mayRenewCookies(head)) return undefined
+    const read = names.map(definitions.find).filter((one) => one.renew === 'read' && consent.allows(one))
+    for (const definition of read) if (definition.storage === 'cookie') cookies.renew(definition)
+    const inRecords = read.filter(({ storage }) => storage === 'server')
+    return inRecords.length > 0 ? records().renew(inRecords) : undefined
+  }
+
+  function loaded(names: readonly string[] | undefined): Promise<void> | undefined {
+    if (!parts.consent && !isRenewing) return undefined
+    const wanted = names ?? knownNames()
+    withdraw(wanted)
+    return renew(wanted)
+  }
+
   async function loadRecords(inRecords: readonly Definition[], names: readonly string[] | undefined) {
     await records().load(inRecords)
     for (const { name } of inRecords) opened.add(name)
@@ -264,9 +281,8 @@ export function openRequest(
     load(names) {
       const wanted = names ? names.map(definitions.find) : all
       const owned = wanted.filter(needsOwner)
-      if (owned.length > 0) return loadRecords(owned, names).then(() => withdraw(names ?? knownNames()))
-      if (parts.consent) withdraw(names ?? knownNames())
-      return undefined
+      if (owned.length > 0) return loadRecords(owned, names).then(() => loaded(names))
+      return loaded(names)
     },
     needsStore: () => openedRecords !== undefined && openedRecords.unsaved().length > 0,
     unsaved: () => [...cookies.unsaved(), ...(openedRecords?.unsaved() ?? [])],

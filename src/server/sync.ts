@@ -5,6 +5,7 @@ import { BinsError } from '../core/error.ts'
 import { report } from '../core/event.ts'
 import { BARE_AGE } from '../core/limits.ts'
 import type { BinsRecord } from '../core/record.ts'
+import { renewRows } from '../core/renewal.ts'
 import {
   type AnswerPart,
   fromCursor,
@@ -120,7 +121,7 @@ async function answerPart(sync: Sync, tag: string, client: string, part: Request
   const { session } = visitor
   const applied =
     ops.length === 0
-      ? { record: await pull(records, place), results: [] }
+      ? { record: await renewed(sync, place, await pull(records, place)), results: [] }
       : await records.change(place, (record) =>
           apply(record, ops, {
             find: definitions.find,
@@ -144,6 +145,23 @@ async function pull(records: VisitorRecords, place: string): Promise<BinsRecord 
   const record = await records.readFresh(place)
   if (!record && place === 'default') throw gone()
   return record
+}
+
+/** What a page pulls is read there. */
+async function renewed(
+  { parts, visitor, records }: Sync,
+  place: string,
+  record: BinsRecord | undefined,
+): Promise<BinsRecord | undefined> {
+  const { definitions, clock, random } = parts
+  const { knows, find } = definitions
+  const renew = (present: BinsRecord) => {
+    const visible = [...present.bins.keys()].filter((name) => knows(name) && find(name).browser !== 'none')
+    const { session } = visitor
+    return renewRows(present, visible, { find, now: clock(), mark: freshMark(random), session })
+  }
+  if (!record || renew(record) === record) return record
+  return (await records.change(place, (present) => ({ record: renew(present) })))?.record ?? record
 }
 
 /** Hands the user who is logged in what is the user's. */

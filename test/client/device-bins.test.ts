@@ -10,6 +10,7 @@ const bins = defineBins({
   draft: { storage: 'device', maxAge: '1m' },
   fixed: { storage: 'device', maxAge: '1m', renew: 'never' },
   visit: { storage: 'device', maxAge: 'session' },
+  kept: { storage: 'device', maxAge: '1m', renew: 'read' },
 })
 
 type Name = (typeof bins.names)[number]
@@ -36,6 +37,29 @@ function read(opened: DeviceBins, name: Name): unknown {
 }
 
 describe('the bins of a device', () => {
+  it('live on where reading keeps them alive, a tenth of their life after the last time', async () => {
+    const { open, clock, rows } = setUp([
+      ['d/kept', row('text')],
+      ['d/draft', row('text')],
+    ])
+    const [kept, draft] = [bins.find('kept'), bins.find('draft')]
+    const opened = await open()
+    const renew = async () => {
+      for (const definition of [kept, draft]) opened.renew(definition)
+      await opened.flush()
+      return (await rows.load('d/')).get('d/kept')
+    }
+    clock.advance(MINUTE / 10)
+    expect(await renew()).toEqual(row('text'))
+    clock.advance(1)
+    expect(await renew()).toEqual({ ...row('text'), expires: clock() + MINUTE })
+    clock.advance(MINUTE - 1)
+    expect([read(opened, 'kept'), read(opened, 'draft')]).toEqual(['text', undefined])
+    clock.advance(1)
+    opened.renew(kept)
+    expect(read(opened, 'kept')).toBeUndefined()
+  })
+
   it('are there again after a reload', async () => {
     const { open, write } = setUp()
     await write(await open(), 'draft', 'text')

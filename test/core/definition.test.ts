@@ -125,7 +125,7 @@ describe('defineBins', () => {
     ['a browser access that there is not', { browser: 'all' }, /^bin "bin": browser/],
     ['a maxAge of 0', { maxAge: 0 }, /^bin "bin": maxAge/],
     ['a maxAge that is none', { maxAge: 'forever' }, /^bin "bin": maxAge/],
-    ['a renew that there is not', { renew: 'read' }, /^bin "bin": renew/],
+    ['a renew that there is not', { renew: 'always' }, /^bin "bin": renew/],
     ['a merge that there is not', { merge: 'mine' }, /^bin "bin": merge/],
     ['a version of 0', { version: 0 }, /^bin "bin": version/],
     ['half a version', { version: 1.5 }, /^bin "bin": version/],

@@ -7,6 +7,7 @@ export function fakePage(parts: Partial<Page> = {}): Page {
     cookies: {
       find: () => undefined,
       set() {},
+      renew() {},
       unkept: [],
       names: () => [],
       visitorTag: () => 'tag',

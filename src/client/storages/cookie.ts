@@ -14,6 +14,7 @@ import { BinsError } from '../../core/error.ts'
 import { type OnEvent, report } from '../../core/event.ts'
 import { MAX_COOKIE_BYTES, MAX_COOKIES_BYTES } from '../../core/limits.ts'
 import type { KeptText } from '../../core/reader.ts'
+import { isRenewedByReading, lifetimeOf } from '../../core/renewal.ts'
 import { parseTags, type Tags } from '../../core/tags.ts'
 
 /** The cookies of this page. */
@@ -26,6 +27,8 @@ export interface PageCookies {
    * @throws {@link BinsError} `TOO_LARGE`.
    */
   set(definition: Definition, text: string | null): void
+  /** Starts the lifetime of a bin anew that is read, if it is time. */
+  renew(definition: Definition): void
   /** Resolves when a bin's cookie is here what it is in all of the browser, as far as that can be known. */
   agree?(definition: Definition): Promise<void>
   /** Bins that the browser would not keep; they live as long as the page. */
@@ -106,6 +109,25 @@ export function openPageCookies(
     checkSize(bin, 'all cookies together', bytes, MAX_COOKIES_BYTES)
   }
 
+  function put({ name: bin, version }: Definition, text: string, expires: number): void {
+    const name = toCookieName(prefix, bin)
+    const value = formatPlain({ version, at: Math.floor(clock() / 1_000), expires, text })
+    checkSizes(bin, name, value)
+    const isKept = () => {
+      const former = all()[name]
+      write(name, value, expires === 0 ? undefined : expires)
+      const present = all()[name]
+      return present === value || present !== former
+    }
+    // Another tab, in a process of its own, may have written since: even what was there before, but hardly twice.
+    if (isKept() || isKept()) {
+      unkept.delete(bin)
+      return
+    }
+    unkept.set(bin, { text, version })
+    report(onEvent, { type: 'not-kept', bin })
+  }
+
   function tags(): Tags | undefined {
     const companion = all()[`${prefix}.o`]
     return companion === undefined ? undefined : parseTags(companion)
@@ -121,32 +143,24 @@ export function openPageCookies(
     },
 
     set(definition, text) {
-      const { name: bin, maxAge, renew, version } = definition
-      const name = toCookieName(prefix, bin)
+      const { name: bin, maxAge, renew } = definition
       const at = Math.floor(clock() / 1_000)
       if (text === null) {
         unkept.delete(bin)
-        write(name, '', 0)
+        write(toCookieName(prefix, bin), '', 0)
         return
       }
       const before = renew === 'never' ? cookieOf(definition) : undefined
       const kept = before && !isExpired(before, clock()) ? before.expires : undefined
-      const expires = maxAge === 'session' ? 0 : (kept ?? at + maxAge)
-      const value = formatPlain({ version, at, expires, text })
-      checkSizes(bin, name, value)
-      const isKept = () => {
-        const former = all()[name]
-        write(name, value, expires === 0 ? undefined : expires)
-        const present = all()[name]
-        return present === value || present !== former
-      }
-      // Another tab, in a process of its own, may have written since: even what was there before, but hardly twice.
-      if (isKept() || isKept()) {
-        unkept.delete(bin)
-        return
-      }
-      unkept.set(bin, { text, version })
-      report(onEvent, { type: 'not-kept', bin })
+      put(definition, text, maxAge === 'session' ? 0 : (kept ?? at + maxAge))
+    },
+
+    renew(definition) {
+      const found = definition.browser === 'write' ? cookieOf(definition) : undefined
+      // What is of another version is for a write to bring up to date.
+      if (!found || found.version !== definition.version) return
+      if (!isRenewedByReading(definition, found.expires * 1_000, clock())) return
+      put(definition, found.text, Math.floor((clock() + lifetimeOf(definition)) / 1_000))
     },
 
     async agree({ name: bin }) {

@@ -123,6 +123,7 @@ function openPage(
     cookies: {
       find: () => undefined,
       set() {},
+      renew() {},
       unkept: [],
       names: () => [],
       visitorTag() {

@@ -18,6 +18,7 @@ const bins = defineBins({
   count: { schema: z._default(z.number(), 0), storage: 'cookie' },
   variant: { schema: z.string(), storage: 'cookie', browser: 'read' },
   sealed: { schema: z.string(), storage: 'cookie', browser: 'none' },
+  lasting: { schema: z.string(), storage: 'cookie', maxAge: '10m', renew: 'read' },
 })
 
 function setUp({ blocksCookies = false } = {}) {
@@ -48,6 +49,23 @@ function setUp({ blocksCookies = false } = {}) {
 }
 
 describe('cookie bins in a page', () => {
+  it('live on where reading keeps them alive, a tenth of their life after the last time', async () => {
+    const { open, profile, clock } = setUp()
+    const page = await open()
+    page.set('lasting', 'text')
+    const first = profile.jar.header()
+    clock.advance(MINUTE)
+    await open()
+    expect(profile.jar.header()).toBe(first)
+    clock.advance(1)
+    await open()
+    expect(profile.jar.header()).not.toBe(first)
+    clock.advance(9 * MINUTE + SECOND)
+    expect((await open()).get('lasting')).toBe('text')
+    clock.advance(10 * MINUTE)
+    expect((await open()).get('lasting')).toBeUndefined()
+  })
+
   it('are written so that people and servers can read them', async () => {
     const { open, profile, inRequest } = setUp()
     const page = await open()
