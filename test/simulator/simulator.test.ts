@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { run } from '../support/run.ts'
 import { findFault } from './find-fault.ts'
 
-const { BREADBIN_SEEDS = '1000', BREADBIN_FIRST_SEED = '1' } = process.env
+const { BREADBIN_SEEDS = '10000', BREADBIN_FIRST_SEED = '1' } = process.env
 const seeds = Number(BREADBIN_SEEDS)
 const first = Number(BREADBIN_FIRST_SEED)
 const TRACE = fileURLToPath(new URL('./trace-process.ts', import.meta.url))
