@@ -80,7 +80,7 @@ export function fileStore(directory: string): Store {
         if (swept >= limit) return swept
         sweptTo = hashKey(slot.key)
         if (slot.expires + LINGER_MS > now) continue
-        if (slots.remove(slot) && !isDeleted(slot)) swept += 1
+        if ((await slots.remove(slot)) && !isDeleted(slot)) swept += 1
       }
       sweptTo = ''
       return swept

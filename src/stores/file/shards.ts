@@ -26,6 +26,8 @@ export interface Shards {
   link(file: string, name: string, generation: number): boolean
   /** Removes a slot; `false` if it is not there. */
   unlink(name: string, generation: number): boolean
+  /** The same in the thread pool: the journal of a busy disk may keep it for ms. */
+  unlinkLater(name: string, generation: number): Promise<boolean>
   /** Removes the slots below a generation, **lowest first**: that one has gone means that all below it have. */
   unlinkBelow(name: string, generation: number): Promise<void>
   /** Makes what was linked and unlinked survive a power failure. */
@@ -91,6 +93,15 @@ export function openShards(directory: string): Shards {
 
     link: (file, name, generation) => linkIfFree(file, pathOf(name, generation)),
     unlink: (name, generation) => unlinkIfThere(pathOf(name, generation)),
+
+    async unlinkLater(name, generation) {
+      try {
+        await unlink(pathOf(name, generation))
+        return true
+      } catch (error) {
+        return ignoreMissing(error) ?? false
+      }
+    },
 
     async unlinkBelow(name, generation) {
       for (const lower of generations(name)) {

@@ -43,7 +43,7 @@ export interface Slots {
    *
    * @returns `false` if somebody else was faster.
    */
-  remove(slot: Slot): boolean
+  remove(slot: Slot): Promise<boolean>
   /** All present slots in the order of their hashes, from the one after `hash` on; `''` = from the first. */
   walk(hash: string): AsyncGenerator<Slot>
   /** Removes what killed writers have left behind more than `ageMs` ago. What is younger may be being written. */
@@ -95,12 +95,12 @@ export function openSlots(directory: string): Slots {
       return true
     },
 
-    remove(slot) {
+    async remove(slot) {
       const name = hashKey(slot.key)
       let isRemoved = false
       for (const generation of shards.generations(name)) {
         // This slot comes last, and whoever unlinks it has removed the key. What is higher is a new life.
-        if (generation <= slot.generation) isRemoved = shards.unlink(name, generation)
+        if (generation <= slot.generation) isRemoved = await shards.unlinkLater(name, generation)
       }
       return isRemoved
     },
