@@ -4,18 +4,16 @@ import type { KeptText } from '../core/reader.ts'
 import { type BinsRecord, createRecord, type Row } from '../core/record.ts'
 import { isRenewedByReading, renewRows } from '../core/renewal.ts'
 import type { AnswerPart } from '../core/wire.ts'
-import { snapshotOf } from './changes.ts'
 import { applyEdits, type Edit, textIn } from './edits.ts'
 import { gone, headSent, noUser, unreadableRecord } from './errors.ts'
 import { freshMark } from './fresh.ts'
 import type { RequestHead } from './head.ts'
 import type { Jar } from './jar.ts'
+import { openLoadedRecords } from './loaded-records.ts'
 import { openOutage } from './outage.ts'
 import { openOwner } from './owner.ts'
-import { isUserPlace, storeOf, userPlace } from './places.ts'
+import { isUserPlace, userPlace } from './places.ts'
 import type { ServerParts } from './server.ts'
-import { visitorTag } from './token.ts'
-import { userTag } from './user.ts'
 
 /** The server bins of one request. */
 export interface RecordBins {
@@ -77,23 +75,10 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
   const outage = openOutage(parts)
   const owner = openOwner(outage.parts, jar, options)
   const { visitor, user, records } = owner
-  const loaded = new Map<string, BinsRecord>()
+  const loaded = openLoadedRecords(outage.parts, owner)
+  const { placeOf, rowOf } = loaded
   const edits = new Map<string, Edit>()
   let lastTurn: Promise<unknown> = Promise.resolve()
-
-  /** Where a bin lives: what follows a user is the visitor's as long as nobody is logged in. */
-  function placeOf({ scope, store }: Definition): string {
-    return scope === 'user' && typeof user.key === 'string' ? userPlace(store) : store
-  }
-
-  /** Nobody knows who is logged in: what is the visitor's may be anybody's. */
-  function isNobodys({ scope }: Definition): boolean {
-    return scope === 'user' && user.key === undefined
-  }
-
-  function rowOf(definition: Definition): Row | undefined {
-    return isNobodys(definition) ? undefined : loaded.get(placeOf(definition))?.bins.get(definition.name)
-  }
 
   function keptIn(row: Row | undefined): KeptText | undefined {
     const text = textIn(row, clock(), visitor.session)
@@ -139,7 +124,7 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
   function mint(): void {
     if (!canSetCookie()) throw headSent()
     visitor.mint()
-    for (const place of loaded.keys()) if (!isUserPlace(place)) loaded.delete(place)
+    loaded.forget('visitor')
   }
 
   /**
@@ -162,7 +147,7 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
   ): Promise<boolean> {
     const changed = await records.change(place, (record) => ({ record: change(record) }))
     if (!changed) return false
-    loaded.set(place, changed.record)
+    loaded.put(place, changed.record)
     visitor.presentSession()
     // But not an edit that was made while this one was being written.
     for (const edit of these) if (edits.get(edit.definition.name) === edit) edits.delete(edit.definition.name)
@@ -210,7 +195,7 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
   ): Promise<void> {
     const { name } = definition
     await identify()
-    if (isNobodys(definition)) throw noUser(name)
+    if (loaded.isNobodys(definition)) throw noUser(name)
     const place = placeOf(definition)
     if (isFromNobody(place) && !keepsAnything(editsOf(place)) && change(undefined) === null) return
     startSession([...editsOf(place), { definition, text: '' }])
@@ -228,16 +213,10 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
     if (isDeleted) await records.dismissIfEmpty()
   }
 
-  async function load(place: string): Promise<void> {
-    const record = loaded.has(place) ? undefined : await records.read(place)
-    // An update may have been quicker.
-    if (record && !loaded.has(place)) loaded.set(place, record)
-  }
-
   return {
     async load(wanted) {
       await outage.tolerate(owner.load)
-      for (const place of new Set(wanted.map(placeOf))) await outage.tolerate(() => load(place))
+      for (const place of new Set(wanted.map(placeOf))) await outage.tolerate(() => loaded.load(place))
     },
 
     isDown: () => outage.isNoted,
@@ -250,14 +229,14 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
 
     set(definition, text) {
       outage.check()
-      if (isNobodys(definition)) throw noUser(definition.name)
+      if (loaded.isNobodys(definition)) throw noUser(definition.name)
       const place = placeOf(definition)
       const needsCookie = (text !== null && !visitor.token) || startsSession({ definition, text })
       if (needsCookie && !canSetCookie()) throw headSent()
       const edit = { definition, text, at: clock(), from: rowOf(definition) }
       const others = editsOf(place).filter((other) => other.definition.name !== definition.name)
       // Nothing but a trial: what saving would throw is thrown where somebody can do something about it.
-      applyEdits(loaded.get(place) ?? emptyRecord(), [...others, edit], circumstances(''))
+      applyEdits(loaded.at(place) ?? emptyRecord(), [...others, edit], circumstances(''))
       edits.set(definition.name, edit)
     },
 
@@ -274,7 +253,7 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
         edits.clear()
         await identify()
         if (visitor.token) await records.erase()
-        loaded.clear()
+        loaded.forget('all')
         visitor.dismiss()
       }),
 
@@ -298,17 +277,9 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
 
     discard: () => edits.clear(),
 
-    names: () => [...[...loaded.values()].flatMap(({ bins }) => [...bins.keys()]), ...edits.keys()],
+    names: () => [...loaded.names(), ...edits.keys()],
 
-    snapshot() {
-      const { token, session } = visitor
-      if (!token || outage.isNoted) return []
-      const saved = [...loaded].filter(([place]) => editsOf(place).length === 0)
-      return saved.map(([place, record]) => {
-        const tag = isUserPlace(place) ? userTag(String(user.key)) : visitorTag(token)
-        return snapshotOf(record, tag, { definitions, store: storeOf(place), session, now: clock() })
-      })
-    },
+    snapshot: () => (outage.isNoted ? [] : loaded.snapshot((place) => editsOf(place).length === 0)),
 
     unsaved: () => [...edits.keys()],
 
@@ -316,16 +287,8 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
       return (!visitor.token && keepsAnything([...edits.values()])) || [...edits.values()].some(startsSession)
     },
 
-    tagOf(owner) {
-      if (owner === 'user') return user.key ? userTag(user.key) : undefined
-      return visitor.token && visitorTag(visitor.token)
-    },
-
-    visitor() {
-      const { token } = visitor
-      const record = loaded.get('default') ?? visitor.record
-      return token && record && { tag: visitorTag(token), created: record.created }
-    },
+    tagOf: loaded.tagOf,
+    visitor: loaded.visitor,
   }
 }
 

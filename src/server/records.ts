@@ -1,11 +1,11 @@
 import { BinsError } from '../core/error.ts'
 import { type OnEvent, report } from '../core/event.ts'
-import { BARE_AGE, EMPTY_AGE, ERASED_AGE } from '../core/limits.ts'
-import { type BinsRecord, liveUntil } from '../core/record.ts'
-import { formatRecord, parseRecord } from '../core/record-text.ts'
+import type { BinsRecord } from '../core/record.ts'
+import { parseRecord } from '../core/record-text.ts'
 import { unreadableRecord } from './errors.ts'
 import { openMemo } from './memo.ts'
 import type { Store, Stored } from './store.ts'
+import { toStored } from './stored.ts'
 import { startHeldTimer, type Timer } from './timer.ts'
 
 /** What a change makes of a record. Without `next`, nothing is written. */
@@ -272,27 +272,6 @@ function runSteps(
     }
   }
   return { after, outcomes }
-}
-
-function toStored(record: BinsRecord, expected: number, now: number): Stored {
-  return {
-    version: Math.max(expected + 1, now),
-    text: formatRecord(record),
-    expires: expiresOf(record, now),
-  }
-}
-
-/** A record is kept as long as anything needs it: a bin in it, or the cookie, under which other stores have bins too. */
-function expiresOf(record: BinsRecord, now: number): number {
-  if (record.erased !== undefined) return record.erased + ERASED_AGE
-  const least = now + leastAge(record)
-  return Math.max(liveUntil(record, now), record.cookieUntil, least)
-}
-
-/** A record without data is kept for late writes; a user's also for the visitors that it knows, or has forgotten. */
-function leastAge({ bins, visitors, forgotten }: BinsRecord): number {
-  if (visitors || forgotten !== undefined) return ERASED_AGE
-  return bins.size === 0 ? BARE_AGE : EMPTY_AGE
 }
 
 function toStoreError(cause: unknown, onEvent: OnEvent | undefined): BinsError {

@@ -8,12 +8,13 @@ import { consentOf } from './consent.ts'
 import { openCookieBins } from './cookie-bins.ts'
 import { openDisclosure } from './disclosure.ts'
 import { binTooLarge, headSent, notOpened, onDevice, outdated } from './errors.ts'
-import { mayRenewCookies, type RequestHead } from './head.ts'
+import type { RequestHead } from './head.ts'
 import { openJar } from './jar.ts'
 import { openRecordBins, type RecordBins } from './record-bins.ts'
 import { type AnyResponse, isSent, toMutable } from './response.ts'
 import type { ServerParts } from './server.ts'
 import type { ServerBins, Visitor } from './server-bins.ts'
+import { keepUp } from './upkeep.ts'
 
 /** {@link ServerBins} as the rest of the server sees them. */
 export interface OpenRequest extends ServerBins {
@@ -56,7 +57,6 @@ export function openRequest(
   const canSetCookie = () => (awaited ? !awaited.isSent : !isDetached && !isOver)
   const reader = openReader(definitions, find, { read: readings.read, onEvent })
   const opened = new Set<string>()
-  const isRenewing = all.some((definition) => definition.renew === 'read')
   let isAllOpen = false
   let openedRecords: RecordBins | undefined
 
@@ -185,33 +185,11 @@ export function openRequest(
     reader.changed()
   }
 
-  /** Deletes what is kept of bins that may not be kept any more: but no plain read sets a cookie. */
-  function withdraw(names: readonly string[]): void {
-    if (!parts.consent || !canSetCookie() || !mayRenewCookies(head)) return
-    for (const definition of names.map(definitions.find)) {
-      if (definition.storage === 'device' || !consent.forbids(definition)) continue
-      const isKept =
-        definition.storage === 'cookie'
-          ? jar.values(jar.binName(definition.name)).length > 0
-          : records().find(definition) !== undefined
-      if (isKept) put(definition, null)
-    }
-  }
-
   /** Opening a bin is reading it. */
-  function renew(names: readonly string[]): Promise<void> | undefined {
-    if (!isRenewing || !canSetCookie() || !mayRenewCookies(head)) return undefined
-    const read = names.map(definitions.find).filter((one) => one.renew === 'read' && consent.allows(one))
-    for (const definition of read) if (definition.storage === 'cookie') cookies.renew(definition)
-    const inRecords = read.filter(({ storage }) => storage === 'server')
-    return inRecords.length > 0 ? records().renew(inRecords) : undefined
-  }
-
   function loaded(names: readonly string[] | undefined): Promise<void> | undefined {
-    if (!parts.consent && !isRenewing) return undefined
-    const wanted = names ?? knownNames()
-    withdraw(wanted)
-    return renew(wanted)
+    if (!parts.needsUpkeep || !canSetCookie()) return undefined
+    const remove = (definition: Definition) => put(definition, null)
+    return keepUp(parts, names ?? knownNames(), { head, jar, consent, cookies, records, remove })
   }
 
   async function loadRecords(inRecords: readonly Definition[], names: readonly string[] | undefined) {

@@ -144,6 +144,8 @@ export interface ServerParts {
   readonly userStores: readonly string[]
   /** How the application says who is logged in. */
   readonly login: UserOptions
+  /** Whether opening bins may have to do more than to read them. */
+  readonly needsUpkeep: boolean
   /** What decides whether another visitor may be made. */
   readonly mints: Mints
   /** The longest that a visitor lives, in ms. */
@@ -208,6 +210,7 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
     stores: [...new Set(['default', ...all.map(({ store }) => store)])],
     userStores: [...new Set(all.filter(({ scope }) => scope === 'user').map(({ store }) => store))],
     login: { user: options.user, label: options.label },
+    needsUpkeep: options.consent !== undefined || all.some(({ renew }) => renew === 'read'),
     mints: openMints(options, clock),
     visitorAge:
       options.visitorAge === undefined ? Infinity : toSeconds(options.visitorAge, 'visitorAge') * 1_000,
