@@ -47,7 +47,8 @@ export async function openSide(
     ...options,
     rows,
     isShared: () => rows.storage.kind === 'indexeddb',
-    isCleared: (tag) => tag !== '' && tag === clearance.tag,
+    // What waits for a visitor that the server has forgotten is for the next one.
+    isCleared: (tag) => tag !== '' && tag === clearance.tag && !clearance.isForgotten,
   })
   const sync = openSync({ ...parts, ...options, replica, path: parts.definitions.path, onStatus })
   return { replica, sync, stores }

@@ -73,3 +73,32 @@ describe('a page with an edit that waits to be sent', () => {
     expect(state.status()).toMatchObject({ pending: 1, problem: 'not-kept' })
   })
 })
+
+describe('an edit that waits for a visitor of former times', () => {
+  /** The rows of a visitor whose companion cookie is still there. */
+  const rowsWith = (state: string) => {
+    const op = {
+      n: 7,
+      kept: { text: '{"json":"mine"}', version: 1 },
+      at: 1,
+      from: null,
+      strict: false,
+      offered: true,
+    }
+    return memoryRows([
+      ['c/', { v: 1, tag: 'tag', state }],
+      ['s/tag/', { v: 1, client: 'client', last: 7, cursors: { default: 'epoch.5.mark' } }],
+      ['s/tag/note', { v: 1, sent: [], op }],
+    ])
+  }
+
+  it('is kept for the next one, if it was the server that has forgotten the visitor', async () => {
+    const state = await openPageBins(fakePage({ rows: rowsWith('forgotten') }), bins, {})
+    expect([state.get('note'), state.pending('note')]).toEqual(['mine', true])
+  })
+
+  it('is for nobody, if the visitor was cleared', async () => {
+    const state = await openPageBins(fakePage({ rows: rowsWith('done') }), bins, {})
+    expect([state.get('note'), state.pending('note')]).toEqual([undefined, false])
+  })
+})
