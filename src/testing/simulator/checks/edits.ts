@@ -33,8 +33,9 @@ function isReplaced(
   const isOfTab = (other: SimulatedEdit) => other.profile === profile && other.by !== by
   const others = edits.filter((other) => other !== edit && other.bin === bin)
   if (bin === 'seat') {
-    // Pages whose storage has failed edit under ids of their own.
-    const isForeign = (other: SimulatedEdit) => other.profile !== profile || hasBrokenStorage
+    // What another tab has stored, and this one has not shown yet, is somebody else's edit; and pages whose storage has
+    // failed edit under ids of their own.
+    const isForeign = (other: SimulatedEdit) => other.by !== by || hasBrokenStorage
     return others.some((other) => isForeign(other) || other.at >= at || other.excuse)
   }
   if (bin === 'note' || bin === 'offer') {
