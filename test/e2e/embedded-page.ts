@@ -8,4 +8,7 @@ const bins = defineBins(
   { note: { schema: z.string(), browser: 'write' }, theme: { storage: 'cookie' } },
   options,
 )
-Object.assign(globalThis, { opened: openBins(bins) })
+// And whether its server is elsewhere.
+const { server = '' } = globalThis as { server?: string }
+const send: typeof fetch = (path, init) => fetch(`${server}${path}`, { ...init, credentials: 'include' })
+Object.assign(globalThis, { opened: openBins(bins, server === '' ? {} : { fetch: send }) })

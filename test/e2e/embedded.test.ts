@@ -76,7 +76,7 @@ if (chromium) {
     const { opened } = globalThis as never as Opened
     const state = await opened
     state.set('theme', 'dark')
-    state.set('note', 'from the frame')
+    state.set('note', 'mine')
     return state.sync().then(
       () => 'synced',
       ({ code }: { code: string }) => code,
@@ -95,9 +95,31 @@ if (chromium) {
       const options = { cookie: { embedded: true } }
       serve(serveBins(defineBins(definition, options), { store: memoryStore() }), options)
       expect(await runIn(await embed(), write)).toBe('synced')
-      expect(await runIn(await embed(), readServer)).toEqual(['from the frame', 'dark'])
+      expect(await runIn(await embed(), readServer)).toEqual(['mine', 'dark'])
       await page.goto(`${site.origin}/page`)
       expect(await runIn(page, readServer)).toEqual([null, null])
+    })
+  })
+
+  describe('a page of another origin of the same site', () => {
+    /** Opens a page whose server is at the site. */
+    async function openApp(): Promise<void> {
+      outer.answer = async () => pageWith(`globalThis.server = '${site.origin}';${client}`)
+      await page.goto(outer.origin)
+    }
+
+    it('syncs if its origin is listed', async () => {
+      serve(serveBins(plain, { store: memoryStore(), origins: [outer.origin] }), {})
+      await openApp()
+      expect(await runIn(page, write)).toBe('synced')
+      await page.goto(`${site.origin}/page`)
+      expect(await runIn(page, readServer)).toEqual(['mine', 'dark'])
+    })
+
+    it('does not otherwise', async () => {
+      serve(serveBins(plain, { store: memoryStore() }), {})
+      await openApp()
+      expect(await runIn(page, write)).toBe('SYNC_FAILED')
     })
   })
 }
