@@ -63,6 +63,8 @@ export interface ApplyOptions {
   readonly isTrusted?: boolean
   /** The browser session, if one is known. */
   readonly session?: string | undefined
+  /** Whether the client may not have heard of deletions that are forgotten. Default: it has. */
+  readonly isBehind?: boolean
 }
 
 /**
@@ -100,7 +102,7 @@ function applyOne(
   if (!isTrusted && definition.browser !== 'write') return answer('denied')
   if (editedAt(op, now) < (record.forgotten ?? 0)) return answer('superseded')
   if (op.version > definition.version || (row?.version ?? 0) > definition.version) return answer('outdated')
-  if (!startsFrom(op, row, options)) {
+  if (!startsFrom(op, row, seen, options)) {
     const verdict = decide(record, op, row, definition, options)
     if (verdict !== 'ok') return answer(verdict)
   }
@@ -117,7 +119,14 @@ function applyOne(
  * Whether an op was made on what is there, so that nothing can be lost by it. A tombstone is something: an op that was
  * answered `conflict` must not be applied when it arrives once more, after the deletion. What has expired is nothing.
  */
-function startsFrom(op: Op, row: Row | undefined, { now, session }: ApplyOptions): boolean {
+function startsFrom(
+  op: Op,
+  row: Row | undefined,
+  seen: number,
+  { now, session, isBehind = false }: ApplyOptions,
+): boolean {
+  // An edit of the same client has been there, and may be part of this one.
+  if (!row && seen > 0 && isBehind) return false
   if (!row) return op.base === null || op.base === 0
   if (op.base === row.rev) return true
   return op.base === null && row.text !== undefined && !isLive(row, now, session)

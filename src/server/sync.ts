@@ -129,6 +129,7 @@ async function answerPart(sync: Sync, tag: string, client: string, part: Request
             session,
             now: clock(),
             mark: freshMark(random),
+            isBehind: fromCursor(part.cursor, record) === undefined,
           }),
         )
   // The next try finds out what has become of the visitor.

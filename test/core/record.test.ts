@@ -38,6 +38,7 @@ interface RunOptions {
   readonly client?: string | undefined
   readonly session?: string
   readonly mark?: string
+  readonly isBehind?: boolean
 }
 
 /** Applies ops of a client, `'client'` by default. */
@@ -467,6 +468,17 @@ describe('apply', () => {
       expect(write(rev + 90 * DAY - 1)).toMatchObject({ floor: START })
       const after = write(rev + 90 * DAY)
       expect([after.bins.has('latest'), after.floor]).toEqual([false, rev])
+    })
+
+    it('for 90 days, and a client that edits on top of its own edit and has not heard of them is told so', () => {
+      const made = run(EMPTY, [op('fields')]).record
+      const deleted = runOwn(made, [deletion('fields', { base: rowOf(made, 'fields').rev })]).record
+      const now = rowOf(deleted, 'fields').rev + 90 * DAY
+      const forgotten = runOwn(deleted, [op('other')], { now }).record
+      const next = (options: RunOptions) => only(run(forgotten, [op('fields', { n: 2 })], options).results)
+      expect(next({ now, isBehind: true })).toEqual({ n: 2, bin: 'fields', state: 'conflict', seen: 1 })
+      expect(next({ now, isBehind: false }).state).toBe('ok')
+      expect(next({ now, isBehind: true, client: 'another' }).state).toBe('ok')
     })
 
     it('for 90 days since they arrived, however long ago they were made', () => {
