@@ -16,7 +16,7 @@ export type OnStoreDown = 'error' | 'read-only' | 'empty'
 /** What a request knows of stores that are down. */
 export interface Outage {
   /** Whether a store could not be read in this request. */
-  readonly isNoted: boolean
+  isNoted(): boolean
   /** For reading: with `'read-only'`, what cannot be read is what this process remembers of it. */
   readonly parts: ServerParts
   /**
@@ -39,9 +39,7 @@ export function openOutage(parts: ServerParts): Outage {
   }
 
   return {
-    get isNoted() {
-      return reason !== undefined
-    },
+    isNoted: () => reason !== undefined,
     parts:
       onStoreDown === 'read-only'
         ? { ...parts, records: (store) => recalling(parts.records(store), note) }

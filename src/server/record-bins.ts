@@ -219,7 +219,7 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
       for (const place of new Set(wanted.map(placeOf))) await outage.tolerate(() => loaded.load(place))
     },
 
-    isDown: () => outage.isNoted,
+    isDown: outage.isNoted,
 
     find(definition) {
       const edit = edits.get(definition.name)
@@ -261,7 +261,7 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
       inTurn(async () => {
         const isDue = (definition: Definition) =>
           isRenewedByReading(definition, rowOf(definition)?.expires ?? 0, clock())
-        const due = visitor.token && !outage.isNoted ? read.filter(isDue) : []
+        const due = visitor.token && !outage.isNoted() ? read.filter(isDue) : []
         for (const place of new Set(due.map(placeOf))) {
           const names = due.filter((definition) => placeOf(definition) === place).map(({ name }) => name)
           await changeRecord(place, [], (record) => renewRows(record, names, circumstances()))
@@ -279,7 +279,7 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
 
     names: () => [...loaded.names(), ...edits.keys()],
 
-    snapshot: () => (outage.isNoted ? [] : loaded.snapshot((place) => editsOf(place).length === 0)),
+    snapshot: () => (outage.isNoted() ? [] : loaded.snapshot((place) => editsOf(place).length === 0)),
 
     unsaved: () => [...edits.keys()],
 
