@@ -155,6 +155,11 @@ function checkTogether(where: string, definition: Definition): void {
     "only a signed or sealed cookie can belong to somebody: pass browser: 'read' or 'none'",
   )
   check(
+    bind !== 'user' || browser === 'none',
+    `${where}: bind`,
+    "whoever uses the browser next could read a signed cookie: pass browser: 'none'",
+  )
+  check(
     consent === undefined || scope === 'visitor',
     `${where}: consent`,
     'it is asked for in each browser, and the bin follows its user to others: leave out one of the two',

@@ -64,7 +64,8 @@ export interface BinOptions<Schema = unknown> {
   /**
    * Whom a signed or sealed cookie belongs to: whoever has it, the visitor who has got it, or the user who was logged in
    * then. For anybody else it is absent. Telling who that is takes what it takes for a server bin: the bin has to be opened,
-   * and can only be set for a visitor who is known, or a user who is logged in. Default `'none'`.
+   * and can only be set for a visitor who is known, or a user who is logged in. A user's cookie has to be sealed. Default
+   * `'none'`.
    */
   bind?: BinOwner
   /**

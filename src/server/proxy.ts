@@ -3,6 +3,7 @@ import type { AnyRequest } from './head.ts'
 /**
  * How many proxies stand between browsers and this process, whose word is taken for what the browser sees; or whether a
  * request came by one. Each must set or extend `Forwarded` (RFC 7239), or `X-Forwarded-Proto` and `X-Forwarded-Host`.
+ * A `Request` of the sync endpoint does not tell the address of its sender: a function goes by its headers.
  */
 export type TrustProxy = number | ((request: AnyRequest) => boolean)
 

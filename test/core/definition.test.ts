@@ -121,6 +121,11 @@ describe('defineBins', () => {
     ['null', null, /^bin "bin": pass/],
     ['a misspelt option', { maxage: '1d' }, /^bin "bin": there is no option "maxage"/],
     ['a storage that there is not', { storage: 'session' }, /^bin "bin": storage: pass one of 'server'/],
+    [
+      'a cookie of a user that others can read',
+      { storage: 'cookie', browser: 'read', bind: 'user' },
+      /^bin "bin": bind: whoever/,
+    ],
     ['an owner that there is not', { scope: 'group' }, /^bin "bin": scope/],
     ['a browser access that there is not', { browser: 'all' }, /^bin "bin": browser/],
     ['a maxAge of 0', { maxAge: 0 }, /^bin "bin": maxAge/],
