@@ -98,6 +98,11 @@ export const DEVICE_STEPS: readonly Step[] = [
       to.jar.copyFrom(from.jar)
       to.hasDeletedCookies ||= from.hasDeletedCookies
       to.noteOwner()
+      // What waits comes to a visitor that may be cleared since.
+      const clearedAt = scene.world.cleared.get(to.jar.get('bb.o') ?? '') ?? -Infinity
+      scene.world.ledger.excuse('cleared', ({ profile, at }) => {
+        return profile === to.name && at <= clearedAt + scene.world.clockError
+      })
     },
   },
   {
