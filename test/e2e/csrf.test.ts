@@ -29,6 +29,13 @@ const ATTACKS: Record<string, (target: string) => unknown> = {
       document.querySelector('iframe')?.addEventListener('load', resolve)
       document.querySelector('form')?.submit()
     }),
+  'a form': (target) => {
+    document.body.innerHTML = `<form method="post" enctype="text/plain" action="${target}"><input name='{"v":1,"x":"' value='"}'></form>`
+    document.querySelector('form')?.submit()
+  },
+  'a link': (target) => {
+    location.href = target
+  },
   'an image': (target) =>
     new Promise((resolve) => {
       const image = new Image()
@@ -93,8 +100,10 @@ if (chromium) {
           await runIn(page, ATTACKS[name] as (target: string) => unknown, `${site.origin}${bins.path}/clear`)
           await expect.poll(() => statuses.length).toBeGreaterThan(0)
           expect(statuses.filter((status) => status < 300)).toEqual([])
-          await page.goto(`${site.origin}/read`)
-          expect(await page.$eval('body', (body) => body.textContent)).toBe('mine')
+          // The other page may be on its way to an answer.
+          const own = await profile.newPage()
+          await own.goto(`${site.origin}/read`)
+          expect(await own.$eval('body', (body) => body.textContent)).toBe('mine')
         })
       })
     })
