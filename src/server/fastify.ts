@@ -73,7 +73,10 @@ export function createFastifyPlugin(
       const rest = takeResponse(reply, payload)
       if (reply.statusCode >= 500) state.discard()
       state.save(toHead(reply)).then(
-        () => next(null, rest),
+        () => {
+          state.end()
+          next(null, rest)
+        },
         (cause) => {
           state.discard()
           if (isDestroyable(rest)) rest.destroy()

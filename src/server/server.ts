@@ -257,11 +257,14 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
 
     async handle(request, handler, { bins } = {}) {
       const state = await load(request, bins)
-      const response = await handler(state as ServerBins<D>)
-      if (response.status >= 500) state.discard()
-      const saved = await state.save(response)
-      state.end()
-      return saved
+      state.begin()
+      try {
+        const response = await handler(state as ServerBins<D>)
+        if (response.status >= 500) state.discard()
+        return await state.save(response)
+      } finally {
+        state.end()
+      }
     },
 
     fetch: (request) => answerEndpoint(parts, live, request),

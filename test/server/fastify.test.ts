@@ -97,6 +97,25 @@ describe('the fastify plugin', () => {
     expect([statusCode, headers['set-cookie']]).toEqual([400, [expect.stringContaining('bb-theme=')]])
   })
 
+  it('takes no cookie for a stream that has not begun, but is on its way', async () => {
+    const { app, server } = await openApp()
+    await app.register(server.fastify())
+    app.get('/', async ({ raw }, reply) => {
+      const state = await server.open(raw)
+      state.get('theme')
+      async function* body() {
+        try {
+          state.set('theme', 'dark')
+        } catch (error) {
+          yield String((error as { code?: string }).code)
+        }
+      }
+      return reply.send(Readable.from(body()))
+    })
+    const { body, headers } = await app.inject('/')
+    expect([body, headers['set-cookie']]).toEqual(['HEAD_SENT', undefined])
+  })
+
   it('tells of edits in a reply that the application sends past it', async () => {
     const { app, server, events } = await openApp()
     await app.register(server.fastify())

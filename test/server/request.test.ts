@@ -522,6 +522,24 @@ describe('save', () => {
 })
 
 describe('handle', () => {
+  it('may be inside another one, and cookies come too late after the outer one alone', async () => {
+    const { server, openBrowser } = openSite(bins)
+    const request = openBrowser().request()
+    const response = await server.handle(request, async (state) => {
+      const inner = await server.handle(request, (same) => {
+        same.set('theme', 'dark')
+        return new Response('page')
+      })
+      state.set('theme', 'light')
+      return inner
+    })
+    expect(await response.text()).toBe('page')
+    const state = await server.open(request)
+    expect(state.get('theme')).toBe('light')
+    expect(() => state.set('theme', 'dark')).toThrow(expect.objectContaining({ code: 'HEAD_SENT' }))
+    expect(response.headers.getSetCookie()).toEqual([expect.stringContaining("'light'")])
+  })
+
   it('opens, runs and saves', async () => {
     const { server, openBrowser } = openSite(bins)
     const browser = openBrowser()
