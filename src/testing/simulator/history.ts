@@ -12,10 +12,7 @@ export interface History {
   readonly applied: ReadonlyMap<string, number>
   /** The records as they are now. */
   readonly records: ReadonlyMap<string, BinsRecord>
-  /**
-   * Whether the site has gone over to another store: what is still written here gets lost. A browser that reaches both in
-   * turn takes away here what it missed there.
-   */
+  /** Whether the site has gone over to another store: what is still written here gets lost. */
   isLost: boolean
 }
 
@@ -50,10 +47,13 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
     if (new Set(ids).size < ids.length) violateTwice(`${bin} became ${JSON.stringify(is)}`)
     if (bin === 'list') checkList(old, ids)
     if (isChain(bin) && old.some((id, index) => ids[index] !== id) && row.text !== undefined) {
-      violate('nothing unseen is overwritten', `${bin} ${JSON.stringify(was)} became ${JSON.stringify(is)}`)
+      violateLoss(
+        'nothing unseen is overwritten',
+        `${bin} ${JSON.stringify(was)} became ${JSON.stringify(is)}`,
+      )
     }
-    if (bin === 'count' && Number(is ?? 0) < Number(was ?? 0) && !history.isLost) {
-      violate('accepted edits stay', `count fell from ${was} to ${is}`)
+    if (bin === 'count' && Number(is ?? 0) < Number(was ?? 0)) {
+      violateLoss('accepted edits stay', `count fell from ${was} to ${is}`)
     }
     if (isSingle(bin) && former?.text !== undefined && row.text !== undefined)
       checkOrder(bin, former, old, ids)
@@ -94,9 +94,14 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
     if (!world.hasBrokenStorage) violate('no edit twice', what)
   }
 
+  /** A browser that reaches a lost store and the next one in turn takes away in one what it missed in the other. */
+  function violateLoss(rule: string, what: string): void {
+    if (!history.isLost) violate(rule, what)
+  }
+
   function checkList(old: readonly string[], ids: readonly string[]): void {
     const lost = old.filter((id) => !ids.includes(id) && !ledger.removed.has(id))
-    if (lost.length > 0 && !history.isLost) violate('accepted edits stay', `list lost ${lost.join(', ')}`)
+    if (lost.length > 0) violateLoss('accepted edits stay', `list lost ${lost.join(', ')}`)
   }
 
   /** By the rule `latest`. */
