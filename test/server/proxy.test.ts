@@ -5,6 +5,8 @@ import { forwardedOrigin, type TrustProxy } from '../../src/server/proxy.ts'
 import { type ServerOptions, serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { listen, send } from '../support/express.ts'
+import { needs } from '../support/needs.ts'
+import { startNginx } from '../support/servers/nginx.ts'
 
 function originOf(headers: Record<string, string>, hops: number): string {
   return forwardedOrigin((name) => headers[name], hops, new URL('http://10.0.0.5:3000/page'))
@@ -64,10 +66,15 @@ describe('what proxies say', () => {
 })
 
 describe('trustProxy', () => {
+  const nginx = needs('nginx')
   const bins = defineBins({ theme: { storage: 'cookie' }, cart: { browser: 'none' } })
 
   /** What the visitor cookie is called, and how the endpoint answers a page of the shop, over HTTP. */
-  async function behind(options: ServerOptions, headers: Record<string, string>) {
+  async function behind(
+    options: ServerOptions,
+    headers: Record<string, string>,
+    through?: (url: string) => Promise<{ port: number; stop(): Promise<void> }>,
+  ) {
     const server = serveBins(bins, { store: memoryStore(), ...options })
     const listening = await listen(
       toNodeHandler(async (request) => {
@@ -78,14 +85,17 @@ describe('trustProxy', () => {
         })
       }),
     )
-    const page = await send(listening, { headers })
+    const proxy = await through?.(listening.url)
+    const target = { ...listening, ...(proxy ? { port: proxy.port } : {}) }
+    const page = await send(target, { headers })
     const [cookie = ''] = page?.headers['set-cookie'] ?? []
-    const sync = await send(listening, {
+    const sync = await send(target, {
       method: 'POST',
       path: '/bins/sync',
       headers: { ...headers, origin: SHOP, 'content-type': 'application/json' },
       body: '{}',
     })
+    await proxy?.stop()
     await listening.close()
     // 400: it is a request of the shop, and no sync.
     return [cookie.slice(0, cookie.indexOf('=')), sync?.status]
@@ -108,6 +118,26 @@ describe('trustProxy', () => {
     expect(await behind({ trustProxy }, { ...forwarded, via: 'our proxy' })).toEqual(['__Host-bb', 400])
     expect(await behind({ trustProxy }, { ...forwarded, via: 'another' })).toEqual(['bb', 403])
   })
+
+  if (nginx) {
+    it.each<[string, Record<string, string>, unknown]>([
+      ['what it says', {}, ['__Host-bb', 400]],
+      [
+        'what it says, and not what the client does',
+        { 'x-forwarded-proto': 'http', 'x-forwarded-host': 'evil.example' },
+        ['__Host-bb', 400],
+      ],
+      ['nobody where the client contradicts it', { forwarded: 'proto=http;host=evil.example' }, ['bb', 403]],
+    ])('believes, behind a real nginx, %s', async (_, headers, expected) => {
+      const settings =
+        'proxy_set_header X-Forwarded-Proto https; proxy_set_header X-Forwarded-Host shop.example;'
+      const through = async (url: string) => {
+        const proxy = await startNginx(nginx, url, settings)
+        return { ...proxy, port: Number(new URL(proxy.url).port) }
+      }
+      expect(await behind({ trustProxy: 1 }, headers, through)).toEqual(expected)
+    })
+  }
 
   it('refuses what it cannot be', () => {
     for (const trustProxy of [-1, 1.5, Number.NaN, 'loopback', true]) {

@@ -12,8 +12,12 @@ export interface Nginx {
   stop(): Promise<void>
 }
 
-/** Starts an nginx in front of a site on this machine. */
-export async function startNginx(program: string, site: string): Promise<Nginx> {
+/**
+ * Starts an nginx in front of a site on this machine.
+ *
+ * @param settings Further settings of its location.
+ */
+export async function startNginx(program: string, site: string, settings = ''): Promise<Nginx> {
   const [port, deafPort] = [await findPort(), await findPort()]
   const folder = makeFolder()
   const at = (name: string) => join(folder.path, name)
@@ -27,7 +31,7 @@ export async function startNginx(program: string, site: string): Promise<Nginx> 
     http {
       access_log off;
       ${temporary.map((kind) => `${kind}_temp_path ${at(kind)};`).join('\n')}
-      ${server(port)}
+      ${server(port, settings)}
       ${server(deafPort, 'proxy_ignore_headers X-Accel-Buffering;')}
     }`,
   )
