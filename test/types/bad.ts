@@ -30,6 +30,10 @@ defineBins({}, { cookies: {} })
 defineBins({}, { cookie: { sameSite: 'none' } })
 // error: 'waits' does not exist in type 'ClientOptions'
 openBins(defineBins({}), { waits: 1_000 })
+// error: 'grants' does not exist in type 'ClientOptions'
+openBins(defineBins({}), { grants: [] })
+// error: 'string' is not assignable to type 'readonly string[]'
+serveBins(defineBins({}), { consent: () => 'preferences' })
 // error: 'secret' does not exist in type 'ServerOptions'
 serveBins(defineBins({}), { secret: '' })
 
@@ -45,6 +49,10 @@ defineBins({
   arktype: { schema: arktypePoint, storage: 'cookies' },
   // error: '"both"' is not assignable to type 'BrowserAccess
   browser: { browser: 'both' },
+  // error: '"me"' is not assignable to type 'BinOwner
+  bind: { storage: 'cookie', browser: 'none', bind: 'me' },
+  // error: 'boolean' is not assignable to type 'string'
+  consent: { consent: true },
   // error: '"5 days"' is not assignable to type '"session" | Duration
   maxAge: { maxAge: '5 days' },
 })
