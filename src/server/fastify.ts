@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
 import { type OnEvent, report } from '../core/event.ts'
 import { hold } from './middleware.ts'
 import { toNodeHandler } from './node.ts'
@@ -79,7 +80,7 @@ export function createFastifyPlugin(
         },
         (cause) => {
           state.discard()
-          if (isDestroyable(rest)) rest.destroy()
+          abandon(rest)
           // For error handlers of the application, which start from the status that is there, and for fastify's own.
           reply.code(503)
           next(Object.assign(new Error(NOT_SAVED, { cause }), { statusCode: 503 }))
@@ -128,6 +129,8 @@ function toHead(reply: Reply): ResponseHead {
   }
 }
 
-function isDestroyable(payload: unknown): payload is { destroy(): void } {
-  return typeof payload === 'object' && payload !== null && 'destroy' in payload
+/** Lets go of a body that is not sent. */
+function abandon(payload: unknown): void {
+  if (payload instanceof Readable) payload.destroy()
+  else if (payload instanceof ReadableStream) payload.cancel().catch(() => {})
 }

@@ -82,6 +82,25 @@ describe('the fastify plugin', () => {
     expect(stream.destroyed).toBe(true)
   })
 
+  it('ends the body of a Response that is not sent because a save fails', async () => {
+    const { app, server } = await openApp({ store: faultyStore(memoryStore(), { failOn: 1 }) })
+    let isCancelled = false
+    await app.register(server.fastify())
+    app.get('/', async ({ raw }) => {
+      const state = await server.open(raw)
+      state.set('visits', 1)
+      return new Response(
+        new ReadableStream({
+          cancel() {
+            isCancelled = true
+          },
+        }),
+      )
+    })
+    expect((await app.inject('/')).statusCode).toBe(503)
+    expect(isCancelled).toBe(true)
+  })
+
   it('saves what an error handler sets', async () => {
     const { app, server } = await openApp()
     app.setErrorHandler(async (_error, { raw }, reply) => {
