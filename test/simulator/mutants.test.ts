@@ -16,11 +16,13 @@ describe('the simulator finds out that a rule is missing:', () => {
     process.stdout.write(`Seeds until a missing rule is found out:\n${table.join('\n')}\n`)
   })
 
-  it.each(MUTANTS)('$rule', { timeout: 600_000 }, async (mutant) => {
-    const module = join(folder, `${MUTANTS.indexOf(mutant)}.mjs`)
+  it.concurrent.each(MUTANTS)('$rule', { timeout: 600_000 }, async (mutant) => {
+    const index = MUTANTS.indexOf(mutant)
+    const module = join(folder, `${index}.mjs`)
     await buildMutant(mutant, module)
     const fault = await findFault({ from: 1, seeds: mutant.seeds, module })
-    table.push(`${String(fault?.seed ?? '–').padStart(6)}  ${mutant.rule}: ${fault?.rule ?? 'not found out'}`)
+    table[index] =
+      `${String(fault?.seed ?? '–').padStart(6)}  ${mutant.rule}: ${fault?.rule ?? 'not found out'}`
     expect(fault).toBeDefined()
   })
 })

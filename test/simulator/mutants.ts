@@ -46,7 +46,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'marks in cursors',
-    seeds: 1_000,
+    seeds: 2_000,
     changes: [
       change(
         'core/wire.ts',
@@ -105,7 +105,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'op numbers go on after a loss of power',
-    seeds: 10_000,
+    seeds: 4_000,
     changes: [
       change(
         'core/replica.ts',
@@ -116,7 +116,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'a snapshot below the floor',
-    seeds: 10_000,
+    seeds: 2_000,
     changes: [
       change(
         'core/wire.ts',
@@ -127,7 +127,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'an absent row with a base is a conflict',
-    seeds: 10_000,
+    seeds: 6_000,
     changes: [
       change('core/apply.ts', 'if (!row) return op.base === null || op.base === 0', 'if (!row) return true'),
     ],
@@ -151,7 +151,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'a fresh client id where storage fails',
-    seeds: 10_000,
+    seeds: 4_000,
     changes: [
       change('client/kept-rows.ts', '(isMetaKey(key) ? withClient(row, page.newId()) : row)', 'key && row'),
     ],
