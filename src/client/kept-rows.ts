@@ -2,7 +2,7 @@ import type { Definitions } from '../core/definition.ts'
 import { type OnEvent, report } from '../core/event.ts'
 import type { Page } from './page.ts'
 import { bringBack } from './recovery.ts'
-import { isMetaKey, isReplicaKey, type ReplicaReading, withClient } from './replica-rows.ts'
+import { isMetaKey, isReplicaKey, type ReplicaReading, withClient, withOwnEdit } from './replica-rows.ts'
 import { deviceRows } from './storages/device.ts'
 import { type RowsPlace, withFallback } from './storages/fallback.ts'
 import { memoryRows } from './storages/memory.ts'
@@ -13,6 +13,8 @@ import { textRows } from './storages/texts.ts'
 export interface KeptRows extends Rows {
   /** Where that is, and why not in IndexedDB. */
   readonly storage: { readonly kind: RowsPlace['kind']; readonly reason?: string }
+  /** Ids under which this page edits: what waits of other pages stays in IndexedDB, and is sent from there. */
+  readonly ownPages: Set<string>
   /** Goes back to IndexedDB, if the rows are elsewhere and it works again. Tells whether they moved. */
   recover(): Promise<boolean>
 }
@@ -51,13 +53,14 @@ export async function openKeptRows(options: KeptRowsOptions): Promise<KeptRows> 
       { kind: 'memory', rows: memoryRows() },
     ],
     {
-      carry: (key, row) => (isMetaKey(key) ? withClient(row, page.newId()) : row),
+      carry: (key, row) => (isMetaKey(key) ? withClient(row, page.newId()) : withOwnEdit(row, ownPages)),
       onChange(cause) {
         if (cause !== undefined) report(onEvent, { type: 'not-kept', bin: '', cause })
         onMoved()
       },
     },
   )
+  const ownPages = new Set<string>()
   const isAtHome = () => rows.place.kind === 'indexeddb'
   await bringBackTexts()
 
@@ -73,6 +76,7 @@ export async function openKeptRows(options: KeptRowsOptions): Promise<KeptRows> 
 
   return {
     ...rows,
+    ownPages,
     get storage() {
       const { kind, cause } = rows.place
       return kind === 'indexeddb' ? { kind } : { kind, reason: reasonOf(cause) }

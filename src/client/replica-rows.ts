@@ -112,6 +112,13 @@ export function withClient(row: unknown, client: string): ReplicaMeta | undefine
   return isMeta(row) ? { ...row, client } : undefined
 }
 
+/** A row for a copy of its replica: without the edit that waits, unless one of these pages made it. */
+export function withOwnEdit(row: unknown, pages: ReadonlySet<string>): unknown {
+  if (!isReplicaRow(row) || pages.has(row.op?.page ?? '')) return row
+  const { op: _, ...rest } = row
+  return rest
+}
+
 function prefixOf(tag: string): string {
   return `${REPLICAS}${tag === '' ? NOBODY : tag}/`
 }

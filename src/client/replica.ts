@@ -74,6 +74,8 @@ export interface ReplicaOptions {
   readonly definitions: Definitions
   /** Where the rows are. */
   readonly rows: Rows
+  /** Takes the ids under which this page edits. Default: nobody asks for them. */
+  readonly ownPages?: Set<string>
   /** Whether the rows are those of all tabs. Default: they are. */
   readonly isShared?: () => boolean
   /** What is needed to read rows. */
@@ -97,6 +99,7 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
   const { isShared = () => true, isCleared = () => false } = options
   const { clock, newId } = page
   const pageId = newId()
+  options.ownPages?.add(pageId)
   const computations = openComputations()
   const merge = mergeBy(definitions)
   const owners = openOwners(definitions, reading)

@@ -46,6 +46,7 @@ export async function openSide(
     ...parts,
     ...options,
     rows,
+    ownPages: rows.ownPages,
     isShared: () => rows.storage.kind === 'indexeddb',
     // What waits for a visitor that the server has forgotten is for the next one.
     isCleared: (tag) => tag !== '' && tag === clearance.tag && !clearance.isForgotten,

@@ -152,9 +152,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'a fresh client id where storage fails',
     seeds: 4_000,
-    changes: [
-      change('client/kept-rows.ts', '(isMetaKey(key) ? withClient(row, page.newId()) : row)', 'key && row'),
-    ],
+    changes: [change('client/kept-rows.ts', 'isMetaKey(key) ? withClient(row, page.newId()) :', '')],
   },
 ]
 

@@ -83,12 +83,13 @@ export function withFallback(
   }
 
   async function moveOn(cause: unknown): Promise<void> {
-    if (index === 0) before = new Map(seen)
+    const carried = new Map([...seen].map(([key, row]) => [key, carry(key, row)]))
+    if (index === 0) before = carried
     failure = cause
     present().rows.close()
     index += 1
     try {
-      await present().rows.change('', () => new Map([...seen].map(([key, row]) => [key, carry(key, row)])))
+      await present().rows.change('', () => carried)
       onChange(cause)
     } catch (next) {
       if (index < places.length - 1) await moveOn(next)
