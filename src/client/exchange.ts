@@ -114,7 +114,7 @@ export function openExchange({
       const answer = accept(reply) as unknown as SyncAnswer
       if (answer.minted) {
         mints += 1
-        if (mints > 1 && presentTag() === null) throw new Refusal('cookies-blocked')
+        if (mints > 1 && page.cookies.visitorTag() === null) throw new Refusal('cookies-blocked')
         continue
       }
       const outcomes = await absorbAll(answer, offered, result)

@@ -123,7 +123,13 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
     },
   })
   const visitor = await openSide(parts, { owner: 'visitor', tag: presentTag(), stores, clearance })
-  const sides = openSides(page, visitor, user)
+  const sides = openSides({
+    page,
+    visitor,
+    user,
+    // The page's own listeners to `pagehide` come after ours.
+    onEdit: (sync) => (isLeft ? sync.leave() : sync.soon()),
+  })
   const live = openLive({
     page,
     path: definitions.path,
@@ -205,12 +211,7 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
       const { storage, maxAge } = edit.definition
       if (maxAge === 'session') cookies.startSession(newId)
       if (storage === 'device') return device.edit(edit)
-      const { replica, sync } = sides.of(edit.definition)
-      const stored = replica.edit(edit)
-      // The page's own listeners to `pagehide` come after ours.
-      if (isLeft) sync.leave()
-      else sync.soon()
-      return stored
+      return sides.edit(edit)
     },
 
     isLoaded(definition) {
@@ -223,6 +224,7 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
 
     async flush() {
       await device.flush()
+      await user.follow()
       for (const { replica } of sides.all()) await replica.flush()
     },
 

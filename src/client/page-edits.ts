@@ -17,6 +17,8 @@ export interface Edit {
   readonly strict: boolean
   /** When it was made, in ms since the Unix epoch. */
   readonly at: number
+  /** What the page showed of the bin, where that was somebody else's; `null` = nothing. Default: what is here. */
+  readonly shown?: BinText | null
 }
 
 /** The edits that a page makes of server bins. */
@@ -51,7 +53,7 @@ export function openPageEdits({ pageId, queue, computations, merge, clock }: Pag
       return [...drafts.values()]
     },
 
-    add({ definition, compute, strict, at }) {
+    add({ definition, compute, strict, at, shown }) {
       const { name, store } = definition
       count += 1
       const own = { count, bin: name, store, at, strict }
@@ -64,13 +66,15 @@ export function openPageEdits({ pageId, queue, computations, merge, clock }: Pag
           const made = compute(present)
           if (isNewer(present, definition)) return outdated(replica, definition, { kept: made, strict })
           // What another tab has stored, and this one has not shown yet, is merged as anybody else's edit.
-          const isStale = draft !== undefined && !strict && present?.text !== draft.base?.text
-          const merged = isStale ? merge(name, { base: draft?.base, mine: made, theirs: present }) : undefined
+          const seen = shown === undefined ? present : (shown ?? undefined)
+          const { base, from: before } = draft ?? { base: seen, from: null }
+          const isStale = !strict && present?.text !== base?.text
+          const merged = isStale ? merge(name, { base, mine: made, theirs: present }) : undefined
           const kept = merged === undefined ? made : (merged ?? undefined)
-          const from = isStale && merged === undefined ? draft?.from : undefined
+          const from = isStale && merged === undefined ? before : undefined
           const after = edit(replica, name, { kept, at, strict, store, from, page: pageId, count: own.count })
-          const base = after.rows.get(name)?.op?.from ?? null
-          draft ??= { ...own, ...(present ? { base: present } : {}), from: base, ...keptOf(made) }
+          const on = after.rows.get(name)?.op?.from ?? null
+          draft ??= { ...own, ...(seen ? { base: seen } : {}), from: on, ...keptOf(made) }
           return after
         },
         onApplied(before, { meta }) {

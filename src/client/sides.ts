@@ -3,7 +3,9 @@ import type { Definition } from '../core/definition.ts'
 import type { Status } from './client.ts'
 import type { SyncResult } from './exchange.ts'
 import type { Page } from './page.ts'
+import type { Edit } from './page-edits.ts'
 import type { Side } from './side.ts'
+import type { Sync } from './sync.ts'
 import type { UserSide } from './user-side.ts'
 
 /** What a page has of its visitor's and its user's server bins. */
@@ -14,6 +16,8 @@ export interface Sides {
   of(definition: Definition): Side
   /** What a bin holds. */
   find(definition: Definition): BinText | undefined
+  /** Makes an edit: visible at once, stored in the background. Resolves when it is stored. */
+  edit(edit: Edit): Promise<void>
   /** What was pulled: cursors as the server names them. */
   cursors(): Readonly<Record<string, string>>
   /** Number of edits that are not answered for. */
@@ -30,6 +34,18 @@ export interface Sides {
   pull(cursors?: Readonly<Record<string, unknown>>): Promise<void>
 }
 
+/** Circumstances of {@link openSides}. */
+export interface SidesOptions {
+  /** The page. */
+  readonly page: Page
+  /** The visitor's side. */
+  readonly visitor: Side
+  /** The user's. */
+  readonly user: UserSide
+  /** Told of the sync that has something to send. */
+  readonly onEdit: (sync: Sync) => void
+}
+
 /** What the server's names of a user's records begin with. */
 const USER = 'user/'
 
@@ -37,10 +53,38 @@ const USER = 'user/'
 const PHASES = ['syncing', 'waiting', 'paused', 'idle'] as const
 
 /** Opens both sides as one. */
-export function openSides({ cookies }: Page, visitor: Side, user: UserSide): Sides {
-  const all = () => (user.current ? [visitor, user.current] : [visitor])
-  const of = ({ scope }: Definition) => (scope === 'user' && user.current) || visitor
+export function openSides({ page, visitor, user, onEdit }: SidesOptions): Sides {
+  const { cookies } = page
+  const of = ({ scope }: Definition) => (scope === 'user' && userSide()) || visitor
+  /** What was edited while it was to be found out whose it is. */
+  const drafts = new Map<string, { readonly kept: BinText | undefined }>()
   const pendingCount = () => all().reduce((count, { replica }) => count + replica.pending().count, 0)
+
+  function all(): readonly Side[] {
+    const its = userSide()
+    return its ? [visitor, its] : [visitor]
+  }
+
+  /** The user's, if that is still who is logged in: any response may have said so, and not every browser tells of it. */
+  function userSide(): Side | undefined {
+    return user.isPresent() ? user.current : undefined
+  }
+
+  function find(definition: Definition): BinText | undefined {
+    const draft = drafts.get(definition.name)
+    if (draft) return draft.kept
+    const { replica } = of(definition)
+    // Just after a login, what the visitor had is not merged yet.
+    const isMerged = replica === visitor.replica || replica.isPulled(definition)
+    return replica.find(definition) ?? (isMerged ? undefined : visitor.replica.find(definition))
+  }
+
+  function make(edit: Edit): Promise<void> {
+    const { replica, sync } = of(edit.definition)
+    const stored = replica.edit(edit)
+    onEdit(sync)
+    return stored
+  }
 
   function cursorsOf(side: Side): Array<[place: string, cursor: string]> {
     const prefix = side === visitor ? '' : USER
@@ -66,11 +110,19 @@ export function openSides({ cookies }: Page, visitor: Side, user: UserSide): Sid
     of,
     pendingCount,
 
-    find(definition) {
-      const { replica } = of(definition)
-      // Just after a login, what the visitor had is not merged yet.
-      const isMerged = replica === visitor.replica || replica.isPulled(definition)
-      return replica.find(definition) ?? (isMerged ? undefined : visitor.replica.find(definition))
+    find,
+
+    edit(edit) {
+      if (edit.definition.scope === 'visitor' || user.isPresent()) return make(edit)
+      const { name } = edit.definition
+      const shown = find(edit.definition) ?? null
+      const draft = { kept: edit.compute(shown ?? undefined) }
+      drafts.set(name, draft)
+      // Nobody else's is what somebody edits who has just logged in.
+      return Promise.resolve(user.follow()).then(() => {
+        if (drafts.get(name) === draft) drafts.delete(name)
+        return make({ ...edit, shown })
+      })
     },
 
     cursors: () => Object.fromEntries(all().flatMap(cursorsOf)),

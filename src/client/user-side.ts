@@ -11,6 +11,8 @@ export type Logout = 'drop' | 'keep'
 export interface UserSide {
   /** It; `undefined` as long as nobody is, or there is nothing of a user's that the browser may see. */
   readonly current: Side | undefined
+  /** Whether it is the side of whoever the cookies speak of. */
+  isPresent(): boolean
   /**
    * Goes over to the user that the cookies speak of, if that is another one. Nothing is left here of one who is gone, but
    * edits that are to wait. Nothing to wait for where no bin follows users.
@@ -82,6 +84,7 @@ export function openUserSide({ stores, logout, onFollowed, ...parts }: UserSideO
     get current() {
       return current
     },
+    isPresent: () => stores.length === 0 || page.cookies.userTag() === (current?.replica.tag ?? null),
     follow() {
       if (stores.length === 0) return undefined
       following = following.then(goOver, goOver)

@@ -1,6 +1,6 @@
 /** Names of owners in public: opaque, and without any authority. */
 export interface Tags {
-  /** The visitor's. */
+  /** The visitor's; empty = there is none yet. */
   readonly visitor: string
   /** That of the user who is logged in; `null` = nobody is. */
   readonly user: string | null

@@ -37,13 +37,19 @@ export function openAttachment(
 
   async function settle(): Promise<void> {
     const { token, record } = visitor
-    if (!token || !record) return
     const { key } = user
     const mayRotate = canSetCookie() && mayRenewCookies()
+    if (!token || !record) {
+      if (mayRotate && userStores.length > 0 && !visitor.isRetired) visitor.announce()
+      return
+    }
     if (key === undefined || key === (record.revoked ?? record.user ?? null)) {
       if (typeof key === 'string' && record.revoked === undefined && adoption.isDue(record)) await merge()
-      if (!visitor.isCurrent && mayRotate) return records.rotate()
-      return visitor.isCurrent ? retire() : undefined
+      if (visitor.isCurrent) return retire()
+      if (!mayRotate) return
+      await records.rotate()
+      if (!visitor.isCurrent && record.user !== undefined) visitor.announce()
+      return
     }
     if (key !== null) await merge()
     // Until a response can say so, the browser does not know, and the record goes on as if nothing had happened.

@@ -56,7 +56,7 @@ export function openOwner(
   async function load(): Promise<void> {
     await visitor.load()
     await user.load()
-    if (visitor.token) await attachment.settle()
+    await attachment.settle()
   }
 
   return {

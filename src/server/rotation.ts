@@ -18,8 +18,8 @@ const MAX_FORMER = 4
 /** How long a secret works on once its successor was used, in ms: requests that were under way still have it. */
 const GRACE_MS = 30_000
 
-/** After how long a successor that nobody has come with counts as lost, in ms. */
-const LOST_MS = 60_000
+/** After how long nothing is under way any more that was asked before a secret was replaced, in ms. */
+export const LOST_MS = 60_000
 
 /** What a token is to a record; `undefined` if it never opened it. Takes the same time whatever it is. */
 export function standingOf({ secret }: Token, record: BinsRecord, now: number): Standing | undefined {

@@ -4,7 +4,7 @@ import { toOwnText } from '../core/data.ts'
 import { BinsError } from '../core/error.ts'
 import { report } from '../core/event.ts'
 import { BARE_AGE } from '../core/limits.ts'
-import type { BinsRecord } from '../core/record.ts'
+import { type BinsRecord, liveUntil } from '../core/record.ts'
 import { renewRows } from '../core/renewal.ts'
 import {
   type AnswerPart,
@@ -26,11 +26,10 @@ import { freshMark } from './fresh.ts'
 import type { RequestHead } from './head.ts'
 import { openJar } from './jar.ts'
 import { openOwner, type RequestOwner } from './owner.ts'
-import { userPlace } from './places.ts'
+import { isUserPlace, userPlace } from './places.ts'
 import type { ServerParts } from './server.ts'
 import { visitorTag } from './token.ts'
 import { userTag } from './user.ts'
-import type { VisitorRecords } from './visitor-records.ts'
 import { opsOf } from './wire-schema.ts'
 
 /** What came of looking at an op before the record: the op to apply, or its refusal. */
@@ -93,7 +92,7 @@ function userTagOf({ user, visitor }: Sync): string | null {
  * made, to be filled by the second try.
  */
 async function answerNobody(
-  { parts: { clock }, visitor, records }: Sync,
+  { parts: { clock }, visitor, user, records }: Sync,
   request: SyncRequest,
 ): Promise<SyncAnswer | WrongOwner> {
   const { erased } = visitor
@@ -101,8 +100,11 @@ async function answerNobody(
     const age = clock() - erased.at
     return { v: PROTOCOL, parts: request.parts.map(({ store }) => erasedPart(store, erased.tag, age)) }
   }
-  if (request.parts.some(({ tag }) => tag !== null)) return { error: 'wrong-owner', tag: null, user: null }
-  if (opsOf(request).length === 0) return { v: PROTOCOL, parts: [] }
+  const present = user.key ? userTag(user.key) : null
+  if (request.parts.some(({ owner, tag }) => tag !== (owner === 'user' ? present : null))) {
+    return { error: 'wrong-owner', tag: null, user: present }
+  }
+  if (opsOf(request).length === 0 && present === null) return { v: PROTOCOL, parts: [] }
   visitor.mint()
   await records.extend(clock() + BARE_AGE)
   return { v: PROTOCOL, parts: [], minted: true }
@@ -121,7 +123,7 @@ async function answerPart(sync: Sync, tag: string, client: string, part: Request
   const { session } = visitor
   const applied =
     ops.length === 0
-      ? { record: await renewed(sync, place, await pull(records, place)), results: [] }
+      ? { record: await renewed(sync, place, await pull(sync, place)), results: [] }
       : await records.change(place, (record) =>
           apply(record, ops, {
             find: definitions.find,
@@ -142,9 +144,12 @@ async function answerPart(sync: Sync, tag: string, client: string, part: Request
 }
 
 /** A store may have nothing of the visitor yet; the default store has. */
-async function pull(records: VisitorRecords, place: string): Promise<BinsRecord | undefined> {
+async function pull({ parts, visitor, records }: Sync, place: string): Promise<BinsRecord | undefined> {
   const record = await records.readFresh(place)
   if (!record && place === 'default') throw gone()
+  // The browser knows its user by the visitor's cookies: they must live as long as what is the user's.
+  const until = record && isUserPlace(place) ? liveUntil(record, parts.clock()) : 0
+  if (until > (visitor.record?.cookieUntil ?? 0)) await records.extend(until)
   return record
 }
 

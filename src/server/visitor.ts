@@ -1,8 +1,8 @@
 import { report } from '../core/event.ts'
 import type { BinsRecord } from '../core/record.ts'
-import { formatTags } from '../core/tags.ts'
+import { formatTags, parseTags } from '../core/tags.ts'
 import type { Jar } from './jar.ts'
-import { standingOf } from './rotation.ts'
+import { LOST_MS, standingOf } from './rotation.ts'
 import type { ServerParts } from './server.ts'
 import { formatToken, mintToken, parseToken, type Token, visitorKey, visitorTag } from './token.ts'
 import { type RequestUser, userTag } from './user.ts'
@@ -42,6 +42,11 @@ export interface RequestVisitor {
   replace(token: Token): void
   /** Sets the visitor's cookies, as the record in the default store has them; not if the token was replaced. */
   present(record: BinsRecord): void
+  /**
+   * Tells the browser who is logged in, where its companion cookie says otherwise: what it edits now is that user's. Also
+   * where there is no visitor yet, and where the token was replaced, and the response with the next one may be lost.
+   */
+  announce(): void
   /** Deletes the visitor's cookies; not if the token was replaced. */
   dismiss(): void
   /** Id of the browser session, if there is one. */
@@ -93,8 +98,9 @@ export function openVisitor(
     if (only !== undefined) await user.load()
     if (standing.kind === 'retired' || (only !== undefined && user.key !== only)) {
       report(onEvent, { type: 'retired-token' })
-      visitor.isRetired = true
-      return true
+      // The browser may have a good one by now, which must stay; later, it has none.
+      visitor.isRetired = standing.kind !== 'current' && clock() - standing.former.at < LOST_MS
+      return visitor.isRetired
     }
     visitor.token = candidate
     visitor.isCurrent = standing.kind === 'current'
@@ -135,6 +141,23 @@ export function openVisitor(
       })
       jar.set(jar.visitorName, formatToken(token), { httpOnly: true, maxAge })
       jar.set(jar.companionName, companion, { httpOnly: false, maxAge })
+    },
+    announce() {
+      const { token, record } = visitor
+      const [said] = jar.values(jar.companionName)
+      const until = record?.cookieUntil ?? 0
+      const maxAge = until > clock() ? Math.round((until - clock()) / 1_000) : undefined
+      const life = { httpOnly: false, ...(maxAge === undefined ? {} : { maxAge }) }
+      const before = said === undefined ? null : parseTags(said).user
+      const present = typeof user.key === 'string' ? userTag(user.key) : null
+      if (user.key === undefined || before === present) return
+      if (present === null) jar.delete(jar.companionName, { httpOnly: false })
+      else
+        jar.set(
+          jar.companionName,
+          formatTags({ visitor: token ? visitorTag(token) : '', user: present }),
+          life,
+        )
     },
     dismiss() {
       const { isCurrent } = visitor

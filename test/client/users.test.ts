@@ -53,7 +53,7 @@ function setUp() {
       newId: () => `id-${++ids}`,
       cookies: {
         ...fakePage().cookies,
-        visitorTag: () => tags()?.visitor ?? null,
+        visitorTag: () => tags()?.visitor || null,
         userTag: () => tags()?.user ?? null,
       },
       fetch: fetchWith(jar, (request) => {

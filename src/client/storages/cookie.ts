@@ -177,7 +177,7 @@ export function openPageCookies(
 
     names: () => Object.keys(all()).flatMap((name) => fromCookieName(prefix, name) ?? []),
 
-    visitorTag: () => tags()?.visitor ?? null,
+    visitorTag: () => tags()?.visitor || null,
 
     userTag: () => tags()?.user ?? null,
 
