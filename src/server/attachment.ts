@@ -32,7 +32,7 @@ export function openAttachment(
   parts: ServerParts,
   { visitor, user, canSetCookie, records, mayRenewCookies }: AttachmentOptions,
 ): Attachment {
-  const { userStores, clock } = parts
+  const { userStores, showsUserBins, clock } = parts
   const adoption = openAdoption(parts)
 
   async function settle(): Promise<void> {
@@ -40,7 +40,7 @@ export function openAttachment(
     const { key } = user
     const mayRotate = canSetCookie() && mayRenewCookies()
     if (!token || !record) {
-      if (mayRotate && userStores.length > 0 && !visitor.isRetired) visitor.announce()
+      if (mayRotate && showsUserBins && !visitor.isRetired) visitor.announce()
       return
     }
     if (key === undefined || key === (record.revoked ?? record.user ?? null)) {

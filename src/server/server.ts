@@ -142,6 +142,8 @@ export interface ServerParts {
   readonly stores: readonly string[]
   /** Names of those in which bins of scope `'user'` live. */
   readonly userStores: readonly string[]
+  /** Whether browsers see any of those bins. */
+  readonly showsUserBins: boolean
   /** How the application says who is logged in. */
   readonly login: UserOptions
   /** Whether opening bins may have to do more than to read them. */
@@ -209,6 +211,7 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
     readings: openReadings(),
     stores: [...new Set(['default', ...all.map(({ store }) => store)])],
     userStores: [...new Set(all.filter(({ scope }) => scope === 'user').map(({ store }) => store))],
+    showsUserBins: all.some(({ scope, browser }) => scope === 'user' && browser !== 'none'),
     login: { user: options.user, label: options.label },
     needsUpkeep: options.consent !== undefined || all.some(({ renew }) => renew === 'read'),
     mints: openMints(options, clock),

@@ -9,7 +9,7 @@ import { memoryStore } from '../../src/stores/memory.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { DAY } from '../support/clock.ts'
 import { type CookieJar, openCookieJar, requestWith, take } from '../support/http.ts'
-import { cookiesOf, openSite, slowStore, valueIn } from '../support/requests.ts'
+import { openSite, slowStore, valueIn } from '../support/requests.ts'
 
 const items = z.array(z.string())
 
@@ -98,14 +98,25 @@ describe('a bin that follows a user', () => {
       expect(await visit(stranger, user, get('cart'))).toBeUndefined()
   })
 
-  it('is read without a visitor, and without setting a cookie', async () => {
-    const { visit, openJar, server } = openUserSite()
+  it('is read without a visitor, and a plain read sets no cookie', async () => {
+    const { visit, openJar } = openUserSite()
     await visit(openJar(), 'ann', (state) => state.set('cart', ['tea']))
-    const state = await server.open(
-      requestWith(openJar(), '/', { headers: { ...NAVIGATION, 'x-user': 'ann' } }),
-    )
-    expect(state.get('cart')).toEqual(['tea'])
-    expect(cookiesOf(await state.save(new Headers()))).toEqual({})
+    const jar = openJar()
+    expect(await visit(jar, 'ann', get('cart'), READ)).toEqual(['tea'])
+    expect(jar.header()).toBe('')
+  })
+
+  it('lets a browser that is no visitor yet know whose it is, and no more', async () => {
+    const { visit, openJar, store } = openUserSite()
+    await visit(openJar(), 'ann', (state) => state.set('cart', ['tea']))
+    const jar = openJar()
+    const writes = () => store.calls.filter((call) => call === 'write').length
+    const before = writes()
+    expect(await visit(jar, 'ann', get('cart'))).toEqual(['tea'])
+    expect(jar.header()).toMatch(/^bb\.o=\.u\.[\w-]{16}$/)
+    await visit(jar, null, get('cart'))
+    expect(jar.header()).toBe('')
+    expect(writes()).toBe(before)
   })
 
   it('is the visitor’s as long as nobody is logged in', async () => {
