@@ -60,11 +60,17 @@ export function openConnection(world: World, jar: CookieJar, onCookies: (tab: st
     trace.say(tab, () => `sends ${action} ${typeof init.body === 'string' ? opsIn(init.body) : ''}`.trim())
 
     return new Promise((resolve, reject) => {
-      const fail = (ms: number) => life.after(ms, () => reject(new TypeError('Failed to fetch')))
-      init.signal?.addEventListener('abort', () => reject(new DOMException('Aborted', 'AbortError')))
+      const onAbort = () => reject(new DOMException('Aborted', 'AbortError'))
+      const finish = (ms: number, how: () => void) =>
+        life.after(ms, () => {
+          init.signal?.removeEventListener('abort', onAbort)
+          how()
+        })
+      const fail = (ms: number) => finish(ms, () => reject(new TypeError('Failed to fetch')))
+      init.signal?.addEventListener('abort', onAbort)
       if (!connection.isOnline) return void fail(dice.between(1, 20))
       if (connection.isCaptive || fate.befalls('captive portal', what)) {
-        return void life.after(dice.between(5, 100), () => resolve(portal()))
+        return void finish(dice.between(5, 100), () => resolve(portal()))
       }
       if (fate.befalls('lost request', what)) return void fail(dice.between(100, 3_000))
       timeline.after(trip('late request'), () => void arrive(true))
@@ -104,7 +110,7 @@ export function openConnection(world: World, jar: CookieJar, onCookies: (tab: st
         const { status, headers } = arrived
         onAnswer?.(text)
         const hasBody = status !== 204
-        life.after(0, () => resolve(new Response(hasBody ? text : null, { status, headers })))
+        finish(0, () => resolve(new Response(hasBody ? text : null, { status, headers })))
       }
     })
 
