@@ -19,10 +19,7 @@ for (const name of ['chromium', 'firefox'] as const) {
       describe('a page that is left and come back to', () => backCases(stage))
       describe('windows that follow', () => liveCases(stage))
       describe('pages that are allowed little', () => strictCases(stage))
-      // How long they wait for the stopped one is real time: too little on a machine that has other things to do.
-      if (process.env.BREADBIN_LONG === '1') {
-        describe('windows beside one that is stopped', () => stoppedCases(stage))
-      }
+      describe('windows beside one that is stopped', () => stoppedCases(stage))
       describe('a page that edits for long', () => growthCases(stage))
       describe('pages of a browser that lacks something', () => missingCases(stage))
       describe('edits of a page that goes away', () => leaveCases(stage))
