@@ -185,14 +185,15 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
     isStarted = true
     const isKnown = bins.every((definition) => sides.of(definition).replica.isPulled(definition))
     const isFresh = await takeSnapshot(snapshot, sides.all())
+    const isNobody = sides.all().every(({ replica }) => replica.tag === '')
     if (sides.pendingCount() === 0 && !clearance.isPending) {
       // Any response may make the visitor.
-      if (visitor.replica.tag === '') return live.begin()
+      if (isNobody) return live.begin()
       // If there is news, the stream will tell.
       if (isFresh) return live.begin()
     }
     const first = Promise.all(sides.all().map(({ sync }) => sync.now())).catch(() => {})
-    if (wait === 0 || isKnown || visitor.replica.tag === '') return
+    if (wait === 0 || isKnown || isNobody) return
     let stop = () => {}
     await Promise.race([
       first,

@@ -17,7 +17,8 @@ export async function takeSnapshot(text: string | undefined, sides: readonly Sid
       if (!isKnown) await replica.absorb(part, { tag, client: '', ops: new Map(), cursors })
     }
   }
-  return fresh.size === sides.reduce((count, { stores }) => count + stores.length, 0)
+  const known = sides.filter(({ replica }) => replica.tag !== '')
+  return fresh.size === known.reduce((count, { stores }) => count + stores.length, 0)
 }
 
 function parseSnapshot(text = '{}'): AnswerPart[] {

@@ -70,7 +70,7 @@ function setUp() {
       requests,
       events,
       network,
-      open: (options: Pick<ClientOptions, 'logout' | 'snapshot'> = {}) =>
+      open: (options: Pick<ClientOptions, 'logout' | 'snapshot' | 'wait'> = {}) =>
         openPageBins(page, bins, { ...options, onEvent: (event) => events.push(event) }),
       /** What the application's own pages do: log somebody in or out, and answer a navigation. */
       async logIn(user: string | null) {
@@ -115,6 +115,19 @@ describe('a bin that follows a user, in a browser', () => {
     await onLaptop.sync()
     await onPhone.sync()
     expect(onPhone.get('cart')).toEqual(['tea', 'milk', 'bread'])
+  })
+
+  it('comes to a device that was no visitor before', async () => {
+    const { openDevice } = setUp()
+    const [laptop, phone] = [openDevice(), openDevice()]
+    const onLaptop = await laptop.open()
+    await laptop.logIn('ann')
+    onLaptop.set('cart', ['tea'])
+    await onLaptop.sync()
+    await phone.logIn('ann')
+    const onPhone = await phone.open({ wait: 1_000 })
+    expect([onPhone.get('cart'), onPhone.loaded('cart')]).toEqual([['tea'], true])
+    expect(phone.requests.length).toBeGreaterThan(0)
   })
 
   it('shows what the visitor had until the user’s is there', async () => {
