@@ -1,4 +1,4 @@
-import type { RequestHead } from './head.ts'
+import { isListed, type RequestHead } from './head.ts'
 
 /** Answers what a browser asks before it sends another origin's request (Fetch standard, "CORS-preflight fetch"). */
 export function answerPreflight(method: string): Response {
@@ -18,7 +18,7 @@ export function answerPreflight(method: string): Response {
 export function allowOrigin({ headers }: Response, head: RequestHead): void {
   headers.append('vary', 'Origin')
   const origin = head.header('origin')
-  if (origin === undefined || !head.isListed()) return
+  if (origin === undefined || !isListed(head)) return
   headers.set('access-control-allow-origin', origin)
   headers.set('access-control-allow-credentials', 'true')
 }

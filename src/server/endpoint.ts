@@ -2,7 +2,7 @@ import { report } from '../core/event.ts'
 import { MAX_SYNC_BYTES } from '../core/limits.ts'
 import { PROTOCOL, type SyncAnswer, type UnknownUser, type WrongOwner } from '../core/wire.ts'
 import { allowOrigin, answerPreflight } from './cors.ts'
-import { isOwnPage, type RequestHead, readHead } from './head.ts'
+import { isListed, isOwnPage, type RequestHead, readHead } from './head.ts'
 import type { Live } from './live.ts'
 import { openRequest } from './request.ts'
 import type { ServerParts } from './server.ts'
@@ -23,7 +23,7 @@ async function route(parts: ServerParts, live: Live, request: Request, head: Req
   const action = pathname.startsWith(path) ? pathname.slice(path.length) : ''
   if (action !== '/sync' && action !== '/clear' && action !== '/events') return refuse(404, 'not-found')
   const method = action === '/events' ? 'GET' : 'POST'
-  if (request.method === 'OPTIONS' && head.isListed()) return answerPreflight(method)
+  if (request.method === 'OPTIONS' && isListed(head)) return answerPreflight(method)
   if (request.method !== method) return refuse(405, 'method', { allow: method })
   if (!isOwnPage(head) && !(method === 'GET' && isSilent(head))) return refuse(403, 'origin')
   if (method === 'POST' && !/^application\/json\s*(;|$)/i.test(head.header('content-type') ?? '')) {

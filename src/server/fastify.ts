@@ -33,6 +33,20 @@ interface Reply {
   removeHeader(name: string): void
 }
 
+/** The head of a reply. */
+interface ReplyHead {
+  /** Whether it has its cookies. Fastify writes it later, with the first part of a stream. */
+  isSaved: boolean
+  /** Whether it is too late for more. */
+  readonly isSent: boolean
+}
+
+/** What a request has opened. */
+interface Opened {
+  readonly state: OpenRequest
+  readonly head: ReplyHead
+}
+
 type Done<Result = void> = (error: Error | null, result?: Result) => void
 
 const NOT_SAVED = 'What this page changed could not be saved.'
@@ -46,7 +60,7 @@ export function createFastifyPlugin(
   const endpoint = toNodeHandler(fetch)
   /** Where a request keeps its bins. */
   const opened = Symbol('bins')
-  const stateOf = ({ raw }: Request) => Reflect.get(raw, opened) as OpenRequest | undefined
+  const openedIn = ({ raw }: Request) => Reflect.get(raw, opened) as Opened | undefined
 
   const plugin: FastifyPlugin = (app, _options, done) => {
     // Only fastify calls plugins.
@@ -61,21 +75,23 @@ export function createFastifyPlugin(
         return
       }
       hold(raw, (parts, head) => {
-        const state = openRequest(parts, head, { head: headOf(reply) })
-        Object.assign(raw, { [opened]: state })
+        const own = headOf(reply)
+        const state = openRequest(parts, head, { head: own })
+        Object.assign(raw, { [opened]: { state, head: own } })
         return state
       })
       next(null)
     })
 
     on('onSend', (request, reply, payload, next) => {
-      const state = stateOf(request)
-      if (!state) return next(null, payload)
+      const found = openedIn(request)
+      if (!found) return next(null, payload)
+      const { state, head } = found
       const rest = takeResponse(reply, payload)
       if (reply.statusCode >= 500) state.discard()
       state.save(toHead(reply)).then(
         () => {
-          state.end()
+          head.isSaved = true
           next(null, rest)
         },
         (cause) => {
@@ -89,7 +105,7 @@ export function createFastifyPlugin(
     })
 
     on('onResponse', (request, _reply, next) => {
-      const bins = stateOf(request)?.unsaved() ?? []
+      const bins = openedIn(request)?.state.unsaved() ?? []
       if (bins.length > 0) report(onEvent, { type: 'unsaved', bins })
       next(null)
     })
@@ -100,10 +116,11 @@ export function createFastifyPlugin(
   return Object.assign(plugin, { [Symbol.for('skip-override')]: true })
 }
 
-function headOf({ raw }: Reply): { readonly isSent: boolean } {
+function headOf({ raw }: Reply): ReplyHead {
   return {
+    isSaved: false,
     get isSent() {
-      return raw.headersSent
+      return this.isSaved || raw.headersSent
     },
   }
 }

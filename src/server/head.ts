@@ -16,10 +16,10 @@ export interface RequestHead {
   readonly secure: boolean
   /** Reads a header by its lower-case name. */
   header(name: string): string | undefined
-  /** Scheme, host and port that the browser sees. */
-  origin(): string
-  /** Whether a page of one of the site's further origins sent it, as the browser says. */
-  isListed(): boolean
+  /** URL that the browser sees, or its beginning; not always well-formed. */
+  readonly site: string
+  /** Further origins of the site. */
+  readonly origins: readonly string[]
 }
 
 /** What the configuration says of where browsers find the site. */
@@ -38,32 +38,38 @@ export function readHead(request: AnyRequest, options: SiteOptions): RequestHead
     ? (name: string) => request.headers.get(name) ?? undefined
     : (name: string) => request.headers[name]?.toString()
   const site = options.origin ?? siteOf(request, header, options.trustProxy)
+  // Neither functions nor anything computed for those who may ask: this is made for each request.
   return {
     request,
     method: request.method ?? 'GET',
     cookies: header('cookie') ?? '',
     secure: !/^http:\/\/(localhost|127\.0\.0\.1|\[::1\])([:/]|$)/i.test(site),
     header,
-    origin: () => originOf(site),
-    isListed: () => options.origins?.includes(header('origin') ?? '') ?? false,
+    site,
+    origins: options.origins ?? NONE,
   }
+}
+
+/** Whether a page of one of the site's further origins sent a request, as the browser says. */
+export function isListed({ origins, header }: RequestHead): boolean {
+  return origins.length > 0 && origins.includes(header('origin') ?? '')
 }
 
 /** Whether the browser says that another site caused the request, so that a `SameSite` cookie may just be missing. */
 export function isCrossSite(head: RequestHead, sameSite: 'lax' | 'strict' | 'none'): boolean {
-  if (head.isListed()) return false
+  if (isListed(head)) return false
   const site = head.header('sec-fetch-site')
   if (site !== undefined) return site === 'cross-site' && !isFollowed(head, sameSite)
   const origin = head.header('origin')
-  return origin !== undefined && !isSafe(head) && origin !== head.origin()
+  return origin !== undefined && !isSafe(head) && origin !== originOf(head.site)
 }
 
 /** Whether the browser vouches that a page of this origin, or of a further one, sent the request. Says no when it says nothing. */
 export function isOwnPage(head: RequestHead): boolean {
-  if (head.isListed()) return true
+  if (isListed(head)) return true
   const site = head.header('sec-fetch-site')
   if (site !== undefined) return site === 'same-origin'
-  return head.header('origin') === head.origin()
+  return head.header('origin') === originOf(head.site)
 }
 
 /**
@@ -101,6 +107,7 @@ function isWebRequest(request: AnyRequest): request is Request {
 /** Where the browser sent a request, by its own words or those of the proxies that it came by. */
 function siteOf(request: AnyRequest, header: RequestHead['header'], trust: TrustProxy | undefined): string {
   const own = isWebRequest(request) ? request.url : nodeOrigin(request)
+  if (trust === undefined) return own
   const hops = hopsOf(trust, request)
   return hops > 0 && URL.canParse(own) ? forwardedOrigin(header, hops, new URL(own)) : own
 }
@@ -114,6 +121,8 @@ function nodeOrigin({ headers, socket }: IncomingMessage): string {
 function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : `https://${UNKNOWN_HOST}`
 }
+
+const NONE: readonly string[] = []
 
 /** A name that is nobody's (RFC 2606). */
 const UNKNOWN_HOST = 'unknown.invalid'

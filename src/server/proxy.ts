@@ -17,9 +17,9 @@ const SCHEME = /^https?$/i
 const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i
 
 /** Number of proxies to trust for a request. */
-export function hopsOf(trust: TrustProxy | undefined, request: AnyRequest): number {
+export function hopsOf(trust: TrustProxy, request: AnyRequest): number {
   if (typeof trust === 'function') return trust(request) ? 1 : 0
-  return trust ?? 0
+  return trust
 }
 
 /**

@@ -31,16 +31,12 @@ export interface OpenRequest extends ServerBins {
   discloseIn(response: AnyResponse): void
   /** Gives up all edits that are not saved. */
   discard(): void
-  /** Notes that somebody will hand over a response. */
-  begin(): void
-  /** Notes that a response has been handed over: by the outermost handler, what needs a cookie comes too late then. */
-  end(): void
 }
 
 /** Circumstances of {@link openRequest}. */
 export interface OpenRequestOptions {
   /** The response head to come, where somebody waits for the edits and writes their cookies into it. */
-  readonly head?: { readonly isSent: boolean }
+  readonly head?: { readonly isSent: boolean } | undefined
 }
 
 /** Opens the bins of a request. */
@@ -56,9 +52,7 @@ export function openRequest(
   const consent = consentOf(parts, head)
   /** Nobody is there to take a cookie while edits are saved without a response. */
   let isDetached = false
-  let isOver = false
-  let handlers = 0
-  const canSetCookie = () => !isOver && (awaited ? !awaited.isSent : !isDetached)
+  const canSetCookie = () => (awaited ? !awaited.isSent : !isDetached)
   const reader = openReader(definitions, find, { read: readings.read, onEvent })
   const opened = new Set<string>()
   let isAllOpen = false
@@ -276,16 +270,9 @@ export function openRequest(
       cookies.discard()
       openedRecords?.discard()
     },
-    begin() {
-      handlers += 1
-      isOver = false
-    },
-    end() {
-      handlers -= 1
-      isOver = handlers <= 0
-    },
   }
-  return Object.assign<typeof withVisitor, typeof bins>(Object.create(withVisitor), bins)
+  // In V8, this is faster than to copy them into an object that has the prototype.
+  return Object.setPrototypeOf(bins, withVisitor)
 }
 
 /** Whether what is in a bin depends on whose it is, which takes a look into the store. */

@@ -172,6 +172,9 @@ export interface ServerParts {
   readonly onEvent: OnEvent | undefined
 }
 
+/** Handlers that a request is in, and whether the outermost one has handed its response over. */
+type Handling = { handlers: number; isSent: boolean }
+
 /**
  * Serves an application's bins.
  *
@@ -235,12 +238,14 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
   const live = openLive(parts, { bus, maxStreams: toMaxStreams(options.maxStreams) })
   /** Where a request keeps its bins: a WeakMap would cost more in garbage collection than all the rest. */
   const opened = Symbol('bins')
+  /** Where a request notes that its response will be saved into. */
+  const handling = Symbol('handling')
 
-  function stateOf(request: AnyRequest & { [opened]?: OpenRequest }): OpenRequest {
+  function stateOf(request: AnyRequest & { [opened]?: OpenRequest; [handling]?: Handling }): OpenRequest {
     const known = request[opened]
     if (known) return known
     const head = readHead(request, parts.site)
-    const state = openHeld(parts, request, head) ?? openRequest(parts, head)
+    const state = openHeld(parts, request, head) ?? openRequest(parts, head, { head: request[handling] })
     request[opened] = state
     return state
   }
@@ -258,15 +263,19 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
 
     open: load as BinsServer<D>['open'],
 
-    async handle(request, handler, { bins } = {}) {
-      const state = await load(request, bins)
-      state.begin()
+    async handle(request: Request & { [handling]?: Handling }, handler, { bins } = {}) {
+      request[handling] ??= { handlers: 0, isSent: false }
+      const turn = request[handling]
+      turn.handlers += 1
+      turn.isSent = false
       try {
+        const state = await load(request, bins)
         const response = await handler(state as ServerBins<D>)
         if (response.status >= 500) state.discard()
         return await state.save(response)
       } finally {
-        state.end()
+        turn.handlers -= 1
+        turn.isSent = turn.handlers === 0
       }
     },
 

@@ -47,7 +47,8 @@ describe('readHead', () => {
   })
 
   it('takes a Host that is none for nobody', () => {
-    expect(readHead(incoming({ host: 'a b:c' }), {}).origin()).toBe('https://unknown.invalid')
+    const head = (origin: string) => readHead(incoming({ host: 'a b:c', origin }), {})
+    expect([isOwnPage(head('http://a b:c')), isOwnPage(head('null'))]).toEqual([false, false])
   })
 })
 
