@@ -4,16 +4,11 @@ import { request as askFor, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openCookieJar } from '../support/http.ts'
+import { NAVIGATION, openCookieJar } from '../support/http.ts'
 import { ROOT } from '../support/run.ts'
 import { findPort, type Started, startProgram } from '../support/servers/program.ts'
 
 const EXAMPLE = join(ROOT, 'examples/login')
-const NAVIGATION = {
-  'sec-fetch-site': 'same-origin',
-  'sec-fetch-mode': 'navigate',
-  'sec-fetch-dest': 'document',
-}
 
 let shop: Started
 let url = ''

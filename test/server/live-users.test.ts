@@ -5,7 +5,7 @@ import { defineBins } from '../../src/core/definition.ts'
 import { serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { openClock, openTimers } from '../support/clock.ts'
-import { type CookieJar, openCookieJar, requestWith, take } from '../support/http.ts'
+import { type CookieJar, NAVIGATION, openCookieJar, requestWith, take } from '../support/http.ts'
 import { readEvents, seededRandom } from '../support/live.ts'
 
 const strings = z.array(z.string())
@@ -13,12 +13,6 @@ const bins = defineBins({
   cart: { schema: strings, browser: 'write', scope: 'user' },
   seen: { schema: strings, browser: 'write' },
 })
-
-const NAVIGATION = {
-  'sec-fetch-site': 'same-origin',
-  'sec-fetch-mode': 'navigate',
-  'sec-fetch-dest': 'document',
-}
 
 /** Two processes on one store, which a bus connects. */
 function openProcesses() {

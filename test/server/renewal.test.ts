@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import { defineBins } from '../../src/core/definition.ts'
 import { DAY } from '../support/clock.ts'
-import { requestWith, take } from '../support/http.ts'
+import { NAVIGATION, requestWith, take } from '../support/http.ts'
 import { cookiesOf, openSite, type SiteBrowser, valueIn } from '../support/requests.ts'
 
 const schema = z.string()
@@ -14,11 +14,6 @@ const bins = defineBins({
 })
 
 const NAMES = ['read', 'written', 'theme', 'sealed'] as const
-const NAVIGATION = {
-  'sec-fetch-site': 'same-origin',
-  'sec-fetch-mode': 'navigate',
-  'sec-fetch-dest': 'document',
-}
 
 function setUp() {
   const site = openSite(bins)

@@ -5,7 +5,7 @@ import { serveBins } from '../../src/server/server.ts'
 import type { Store } from '../../src/server/store.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { openClock } from '../support/clock.ts'
-import { type CookieJar, openCookieJar, requestWith, take } from '../support/http.ts'
+import { type CookieJar, NAVIGATION, openCookieJar, requestWith, take } from '../support/http.ts'
 import { SECRETS } from '../support/requests.ts'
 
 const bins = defineBins({
@@ -25,12 +25,6 @@ type Name = BinName<typeof bins>
 
 // Every name is one of theirs.
 const ALL = bins.names as readonly Name[]
-
-const NAVIGATION = {
-  'sec-fetch-site': 'same-origin',
-  'sec-fetch-mode': 'navigate',
-  'sec-fetch-dest': 'document',
-}
 
 /** A site, one browser of it, and what may befall both. */
 function setUp(user: string | null) {

@@ -8,7 +8,7 @@ import type { Store } from '../../src/server/store.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { DAY } from '../support/clock.ts'
-import { type CookieJar, openCookieJar, requestWith, take } from '../support/http.ts'
+import { type CookieJar, NAVIGATION, openCookieJar, requestWith, take } from '../support/http.ts'
 import { openSite, slowStore, valueIn } from '../support/requests.ts'
 
 const items = z.array(z.string())
@@ -31,12 +31,6 @@ type State = ServerBins<typeof bins>
 /** Who a test's request says is logged in: a user, nobody, or it is not known. */
 type Login = string | null | undefined
 
-/** A navigation, as a browser sends it: its response may set cookies that nobody has asked for. */
-const NAVIGATION = {
-  'sec-fetch-site': 'same-origin',
-  'sec-fetch-mode': 'navigate',
-  'sec-fetch-dest': 'document',
-}
 const READ = { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' }
 
 function openUserSite({ store = memoryStore() }: { store?: Store } = {}) {

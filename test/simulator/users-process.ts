@@ -19,7 +19,7 @@ import { openDice } from '../../src/testing/simulator/dice.ts'
 import { openLife } from '../../src/testing/simulator/life.ts'
 import { openTimeline } from '../../src/testing/simulator/timeline.ts'
 import { fakePage } from '../support/fake-page.ts'
-import { type CookieJar, openCookieJar, requestWith, take } from '../support/http.ts'
+import { type CookieJar, NAVIGATION, openCookieJar, requestWith, take } from '../support/http.ts'
 import { valueIn } from '../support/requests.ts'
 
 /** Everybody's edits are ids, and nobody takes one away: whatever is missing is lost. */
@@ -37,11 +37,6 @@ const bins = defineBins({
 const USERS = ['ann', 'bob'] as const
 const LOGINS = [...USERS, null] as const
 const START = Date.UTC(2035, 0, 1)
-const NAVIGATION = {
-  'sec-fetch-site': 'same-origin',
-  'sec-fetch-mode': 'navigate',
-  'sec-fetch-dest': 'document',
-}
 
 interface Edit {
   readonly id: string

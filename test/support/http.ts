@@ -3,6 +3,13 @@ import { parseSetCookie } from 'cookie'
 /** A site of these tests; https, so that cookies have all their prefixes. */
 export const ORIGIN = 'https://example.org'
 
+/** What a browser says of a navigation within the site: its response may set cookies that nobody has asked for. */
+export const NAVIGATION = {
+  'sec-fetch-site': 'same-origin',
+  'sec-fetch-mode': 'navigate',
+  'sec-fetch-dest': 'document',
+}
+
 /** The cookies that a browser keeps for one site. */
 export interface CookieJar {
   /** The `Cookie` header of a request; empty = there is none. */
