@@ -1,5 +1,5 @@
 import { Redis as IoRedis } from 'ioredis'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import * as z from 'zod/mini'
 import { defineBins } from '../../src/core/definition.ts'
 import type { OnStoreDown } from '../../src/server/outage.ts'
@@ -293,7 +293,9 @@ if (program) {
       timeout: 60_000,
     }, async () => {
       const redis = await startRedis(program, ['--appendonly', 'yes', '--appendfsync', 'always'])
+      onTestFinished(redis.stop)
       const client = new IoRedis(redis.url, { retryStrategy: () => 20 })
+      onTestFinished(() => client.disconnect())
       const store = redisStore(client)
       const clock = openClock()
       const server = serveBins(bins, {
@@ -325,8 +327,6 @@ if (program) {
       await last.update('visits', (visits) => visits + 1)
       expect((await server.open(requestWith(jar))).get('visits')).toBe(1)
       await server.close()
-      client.disconnect()
-      await redis.stop()
     })
   })
 }

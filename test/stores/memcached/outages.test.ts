@@ -1,5 +1,5 @@
 import { MemcacheClient } from 'memcache-client'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { memcachedStore } from '../../../src/stores/memcached.ts'
 import { needs } from '../../support/needs.ts'
 import { LATER, NOW } from '../../support/open-store.ts'
@@ -13,8 +13,11 @@ if (program) {
   describe('memcachedStore', () => {
     it('never answers a write whose connection was reset, and goes on', async () => {
       const memcached = await startMemcached(program)
+      onTestFinished(memcached.stop)
       const proxy = await startProxy(Number(memcached.address.split(':')[1]))
+      onTestFinished(proxy.stop)
       const client = new MemcacheClient({ server: `127.0.0.1:${proxy.port}` })
+      onTestFinished(() => client.shutdown())
       let lose = () => {}
       const losing: typeof client = Object.assign(Object.create(client), {
         cas(...args: Parameters<typeof client.cas>) {
@@ -32,14 +35,13 @@ if (program) {
       await expect.poll(() => store.read('key', { now: NOW })).toEqual(entry(2))
       lose = () => {}
       expect(await store.write('key', entry(3), 2, NOW)).toBe(true)
-      client.shutdown()
-      await proxy.stop()
-      await memcached.stop()
     })
 
     it('rejects what has no room where Memcached may not evict, keeps what it has, and goes on', async () => {
       const memcached = await startMemcached(program, ['-m', '2', '-M'])
+      onTestFinished(memcached.stop)
       const client = new MemcacheClient({ server: memcached.address })
+      onTestFinished(() => client.shutdown())
       const store = memcachedStore(client)
       const text = 'x'.repeat(10_000)
       await store.write('key', entry(1, text), 0, NOW)
@@ -52,8 +54,6 @@ if (program) {
       expect(await store.read('key', { now: NOW })).toEqual(entry(1, text))
       await client.cmd('flush_all')
       expect(await store.write('key', entry(1, text), 0, NOW)).toBe(true)
-      client.shutdown()
-      await memcached.stop()
     })
   })
 }

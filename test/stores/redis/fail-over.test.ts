@@ -1,6 +1,6 @@
 import { Cluster, Redis as IoRedis } from 'ioredis'
 import { createCluster } from 'redis'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { type BinsRecord, createRecord } from '../../../src/core/record.ts'
 import { openRecords } from '../../../src/server/records.ts'
 import { type RedisStoreClient, redisStore } from '../../../src/stores/redis.ts'
@@ -37,7 +37,9 @@ if (program) {
     (_, connect) => {
       it('goes on with its replica, which has all that had reached it', { timeout: 120_000 }, async () => {
         const cluster = await startRedisCluster(program, { replicas: 1 })
+        onTestFinished(cluster.stop)
         const { client, end } = await connect(cluster)
+        onTestFinished(() => end())
         const records = openRecords(redisStore(client), {
           clock: () => START,
           casMs: 5_000,
@@ -64,8 +66,6 @@ if (program) {
         for (const key of KEYS) total += (await records.change(key, count)) - 1
         expect(total).toBeGreaterThanOrEqual(made)
         expect(total).toBeLessThanOrEqual(made + unknown)
-        end()
-        await cluster.stop()
       })
     },
   )

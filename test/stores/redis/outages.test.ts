@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Redis as IoRedis } from 'ioredis'
 import { createClient } from 'redis'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { Store } from '../../../src/server/store.ts'
 import { type RedisStoreClient, redisStore } from '../../../src/stores/redis.ts'
 import { needs } from '../../support/needs.ts'
@@ -120,7 +120,9 @@ if (program) {
         const directory = join(disk.path, 'everysec')
         mkdirSync(directory)
         const redis = await startRedis(program, ['--dir', directory, '--appendonly', 'yes'])
+        onTestFinished(redis.stop)
         const client = new IoRedis(redis.url, { retryStrategy: () => 20 })
+        onTestFinished(() => client.disconnect())
         const store = redisStore(client)
         await store.write('key', entry(1), 0, NOW)
         disk.fill()
@@ -138,8 +140,6 @@ if (program) {
         await expect.poll(() => write().catch(() => false), { timeout: 5_000 }).toBe(true)
         await redis.restart('SIGKILL')
         expect(await store.read('key', isFresh)).toMatchObject({ version })
-        client.disconnect()
-        await redis.stop()
       })
 
       it('loses nothing that was acknowledged with appendfsync always, where Redis ends', {
@@ -149,7 +149,9 @@ if (program) {
         mkdirSync(directory)
         const settings = ['--dir', directory, '--appendonly', 'yes', '--appendfsync', 'always']
         const redis = await startRedis(program, settings)
+        onTestFinished(redis.stop)
         const client = new IoRedis(redis.url, { retryStrategy: () => 20, maxRetriesPerRequest: 1 })
+        onTestFinished(() => client.disconnect())
         const store = redisStore(client)
         await store.write('key', entry(1), 0, NOW)
         disk.fill()
@@ -160,8 +162,6 @@ if (program) {
         await expect
           .poll(() => store.read('key', isFresh).catch(() => 'no answer'), { timeout: 5_000 })
           .toEqual(entry(1))
-        client.disconnect()
-        await redis.stop()
       })
     })
   }
