@@ -13,7 +13,7 @@ const START = Date.UTC(2035, 0, 1)
 
 interface Client {
   readonly client: RedisStoreClient
-  end(): unknown
+  end(): void
 }
 
 const CLIENTS: Record<string, (cluster: RedisCluster) => Promise<Client>> = {
