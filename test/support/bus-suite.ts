@@ -1,6 +1,7 @@
 import { expect, type it } from 'vitest'
 import type { Bus } from '../../src/server/bus.ts'
 import { openLiveSite } from './live-site.ts'
+import { openUserProcesses } from './user-processes.ts'
 
 /** What a bus subscribed with hears. */
 export interface Heard {
@@ -74,5 +75,19 @@ export function busSuite(test: typeof it, open: () => Promise<Bus>): void {
     expect((await events.next())?.event).toBe('poke')
     expect((await others.next())?.event).toBe('poke')
     await site.close()
+  })
+
+  test('lets two devices of a user follow each other, each by a process of its own', async () => {
+    const { openDevice, close } = openUserProcesses([await open(), await open()])
+    const [laptop, phone] = [await openDevice(0, 'ann'), await openDevice(1, 'ann')]
+    for (const [from, to] of [
+      [phone, laptop],
+      [laptop, phone],
+    ] as const) {
+      await from.edit('cart', 'milk')
+      const poke = { event: 'poke', data: { cursors: { 'user/default': expect.any(String) } } }
+      expect(await to.events.next()).toMatchObject(poke)
+    }
+    await close()
   })
 }
