@@ -44,6 +44,8 @@ export function withFallback(
   let moving = Promise.resolve()
   let recovering = Promise.resolve()
   const running = new Set<Promise<unknown>>()
+  /** What the present place is doing. */
+  const doing = new Set<Promise<unknown>>()
   const present = () => places[index] ?? places[0]
 
   function note(prefix: string, rows: Map<string, unknown>): Map<string, unknown> {
@@ -58,8 +60,10 @@ export function withFallback(
   ): Promise<Map<string, unknown>> {
     await moving
     const place = present()
+    const done = work(place.rows)
+    doing.add(done)
     try {
-      return note(prefix, await work(place.rows))
+      return note(prefix, await done)
     } catch (cause) {
       // Of several calls at a time, the first that fails goes on to the next place.
       if (place === present()) {
@@ -67,6 +71,8 @@ export function withFallback(
         moving = moveOn(cause)
       }
       return attempt(prefix, work)
+    } finally {
+      doing.delete(done)
     }
   }
 
@@ -83,11 +89,15 @@ export function withFallback(
   }
 
   async function moveOn(cause: unknown): Promise<void> {
-    const carried = new Map([...seen].map(([key, row]) => [key, carry(key, row)]))
-    if (index === 0) before = carried
-    failure = cause
-    present().rows.close()
+    const former = present()
+    const isFirst = index === 0
     index += 1
+    failure = cause
+    // What was asked for before may still be stored there.
+    await Promise.allSettled(doing)
+    former.rows.close()
+    const carried = new Map([...seen].map(([key, row]) => [key, carry(key, row)]))
+    if (isFirst) before = carried
     try {
       await present().rows.change('', () => carried)
       onChange(cause)

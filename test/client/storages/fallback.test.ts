@@ -54,6 +54,28 @@ async function scenario(rows: Rows): Promise<unknown[]> {
 }
 
 describe('rows with a fall-back', () => {
+  it('take along what is still being stored when another call fails', async () => {
+    const table = memoryRows()
+    let goOn = () => {}
+    const slow = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const rows = openRows({
+      load: () => Promise.reject(new Error('blocked')),
+      async change(prefix, step) {
+        await slow
+        return table.change(prefix, step)
+      },
+      close() {},
+    })
+    const stored = rows.change('d/', put('d/a', 1))
+    const read = rows.load('d/')
+    goOn()
+    await stored
+    expect([...(await read)]).toEqual([['d/a', 1]])
+    expect(rows.place.kind).toBe('memory')
+  })
+
   it('lose nothing that was read or written, whichever call fails', async () => {
     const expected = await scenario(memoryRows([['d/old', 0]]))
     for (const lost of ['request', 'answer'] as const) {
