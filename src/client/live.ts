@@ -114,7 +114,8 @@ export function openLive({ page, path, tag, known, pull }: LiveOptions): Live {
 
   /** A stream if possible, else requests that wait; one after the other, until the page is hidden. */
   async function followAll(signal: AbortSignal): Promise<void> {
-    for (let failures = 0; !signal.aborted; ) {
+    // Without the companion cookie there is nobody to follow, whatever the server would say.
+    for (let failures = 0; !signal.aborted && tag() !== ''; ) {
       const isStreaming = page.EventSource !== undefined && failures % 3 < 2
       const { isHeard, isOver, retryMs } = await (isStreaming ? stream(signal) : poll(signal))
       if (signal.aborted) return

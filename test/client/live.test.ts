@@ -190,6 +190,21 @@ describe('a page that is shown', () => {
   })
 })
 
+describe('a page whose visitor is gone', () => {
+  it('opens no other stream, and follows again as soon as there is one', async () => {
+    const { begin, streams, pass, state } = setUp()
+    await begin()
+    state.tag = ''
+    streams[0]?.send('bye', { retryMs: 3_000 })
+    await idle()
+    await pass(3_000)
+    expect(streams).toHaveLength(1)
+    state.tag = 'another'
+    await begin()
+    expect(streams).toHaveLength(2)
+  })
+})
+
 describe('a page that is hidden', () => {
   it.each(['hidden', 'left'] as const)('closes its stream when it is %s', async (moment) => {
     const { begin, befall, stream, timers } = setUp()
