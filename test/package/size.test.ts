@@ -6,13 +6,13 @@ import { describe, expect, it } from 'vitest'
 import { ROOT } from '../support/run.ts'
 
 /** Everything, superjson, js-cookie and idb-keyval included; docs/decisions/002-bytes.md says why not less. */
-const MAX_BYTES = 23_300
+const MAX_BYTES = 23_800
 
 /** The same for pages that use cookies alone. */
-const MAX_COOKIE_BYTES = 11_350
+const MAX_COOKIE_BYTES = 11_450
 
 /** Everything, for those who bundle it: with all of superjson, which our script files have in part. */
-const MAX_BUNDLED_BYTES = 25_300
+const MAX_BUNDLED_BYTES = 25_800
 
 /** Words that only code for servers has. */
 const SERVER_WORDS = ['createHmac', 'node:', 'Set-Cookie', 'set-cookie', 'ZodError', '_zod']
