@@ -2,7 +2,7 @@ import { apply, type Op, type OpState } from '../core/apply.ts'
 import { mergeTexts } from '../core/merge.ts'
 import { type BinsRecord, isLive, type Row } from '../core/record.ts'
 import { freshMark } from './fresh.ts'
-import type { ServerParts } from './server.ts'
+import type { ServerParts } from './parts.ts'
 
 /** How a visitor's bins of scope `'user'` become the user's. Pure, but for clock and randomness. */
 export interface Adoption {

@@ -1,9 +1,9 @@
 import type { Op } from '../core/apply.ts'
 import { openAdoption } from './adoption.ts'
 import { noteVisitor } from './logins.ts'
+import type { ServerParts } from './parts.ts'
 import { userPlace } from './places.ts'
 import { retireFormer } from './rotation.ts'
-import type { ServerParts } from './server.ts'
 import { visitorTag } from './token.ts'
 import type { Circumstances, VisitorRecords } from './visitor-records.ts'
 

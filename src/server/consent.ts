@@ -1,6 +1,6 @@
 import { type Consent, openConsent } from '../core/consent.ts'
 import type { RequestHead } from './head.ts'
-import type { ServerParts } from './server.ts'
+import type { ServerParts } from './parts.ts'
 
 /** For sites none of whose bins needs consent. */
 const NONE_NEEDED = openConsent(() => undefined)

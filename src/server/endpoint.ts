@@ -4,8 +4,8 @@ import { PROTOCOL, type SyncAnswer, type UnknownUser, type WrongOwner } from '..
 import { allowOrigin, answerPreflight } from './cors.ts'
 import { isListed, isOwnPage, type RequestHead, readHead } from './head.ts'
 import type { Live } from './live.ts'
+import type { ServerParts } from './parts.ts'
 import { openRequest } from './request.ts'
-import type { ServerParts } from './server.ts'
 import { exchange } from './sync.ts'
 import { parseSyncRequest } from './wire-schema.ts'
 

@@ -1,5 +1,5 @@
 import { type BinsRecord, createRecord } from '../core/record.ts'
-import type { ServerParts } from './server.ts'
+import type { ServerParts } from './parts.ts'
 
 /** The random part of a change's number. */
 export function freshMark(random: (bytes: number) => Buffer): string {

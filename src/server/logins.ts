@@ -1,6 +1,6 @@
 import type { BinsRecord, UserVisitor } from '../core/record.ts'
 import { freshRecord } from './fresh.ts'
-import type { ServerParts } from './server.ts'
+import type { ServerParts } from './parts.ts'
 import { type Token, visitorKey, visitorTag } from './token.ts'
 import type { RequestUser } from './user.ts'
 

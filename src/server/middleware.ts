@@ -3,8 +3,8 @@ import type { BinName, Definitions } from '../core/definition.ts'
 import { report } from '../core/event.ts'
 import type { AnyRequest, RequestHead } from './head.ts'
 import { holdHead } from './held-response.ts'
+import type { ServerParts } from './parts.ts'
 import { type OpenRequest, openRequest } from './request.ts'
-import type { ServerParts } from './server.ts'
 import type { ServerBins } from './server-bins.ts'
 
 /** A request that went through the middleware. */

@@ -1,7 +1,7 @@
 import { BinsError } from '../core/error.ts'
 import { storeDown } from './errors.ts'
+import type { ServerParts } from './parts.ts'
 import type { Records } from './records.ts'
-import type { ServerParts } from './server.ts'
 
 /**
  * What a request gets whose server bins cannot be read.

@@ -12,8 +12,8 @@ import type { Jar } from './jar.ts'
 import { openLoadedRecords } from './loaded-records.ts'
 import { openOutage } from './outage.ts'
 import { openOwner } from './owner.ts'
+import type { ServerParts } from './parts.ts'
 import { isUserPlace, userPlace } from './places.ts'
-import type { ServerParts } from './server.ts'
 
 /** The server bins of one request. */
 export interface RecordBins {

@@ -1,21 +1,23 @@
-import type { BinName, Definition, Definitions } from '../core/definition.ts'
+import type { BinName, Definitions } from '../core/definition.ts'
 import { type Duration, toSeconds } from '../core/duration.ts'
 import type { OnEvent } from '../core/event.ts'
 import type { Bus } from './bus.ts'
 import { checkBins, openKeys, openStores, toMaxStreams, toOnStoreDown, toSite } from './configuration.ts'
-import { type CookieValues, openCookieValues } from './cookie-values.ts'
+import { openCookieValues } from './cookie-values.ts'
 import { answerEndpoint } from './endpoint.ts'
 import { createFastifyPlugin, type FastifyPlugin } from './fastify.ts'
-import { type AnyRequest, readHead, type SiteOptions } from './head.ts'
+import { type AnyRequest, readHead } from './head.ts'
 import { openLive } from './live.ts'
 import { type BinsMiddleware, createMiddleware, type MiddlewareOptions, openHeld } from './middleware.ts'
-import { type MintOptions, type Mints, openMints } from './mints.ts'
+import { type MintOptions, openMints } from './mints.ts'
 import type { OnStoreDown } from './outage.ts'
+import type { ServerParts } from './parts.ts'
 import type { TrustProxy } from './proxy.ts'
 import { openRandom } from './random.ts'
-import { openReadings, type Readings } from './readings.ts'
-import { openRecords, type Records } from './records.ts'
+import { openReadings } from './readings.ts'
+import { openRecords } from './records.ts'
 import { type OpenRequest, openRequest } from './request.ts'
+import { openRunning } from './running.ts'
 import type { ServerBins } from './server-bins.ts'
 import type { Store } from './store.ts'
 import { openSweeper } from './sweeper.ts'
@@ -124,52 +126,11 @@ export interface BinsServer<D extends Definitions = Definitions> extends Users {
    * every 50 writes or so, a server deletes up to 100 by itself.
    */
   sweep(options?: { limit?: number }): Promise<number>
-  /** Ends all streams, and what the stores and the bus opened themselves. */
+  /**
+   * Ends all streams, waits for the requests that `handle` and `fetch` are answering, and ends what the stores and the bus
+   * opened themselves.
+   */
   close(): Promise<void>
-}
-
-/** What the parts of a server share. */
-export interface ServerParts {
-  /** Every bin of the application. */
-  readonly definitions: Definitions
-  /** The definition of each bin, and that of all others. */
-  readonly all: readonly Definition[]
-  /** Names and values of the cookies of bins. */
-  readonly cookieValues: CookieValues
-  /** Reads what is kept, and remembers it. */
-  readonly readings: Readings
-  /** Names of the stores in which bins live, the default store first. */
-  readonly stores: readonly string[]
-  /** Names of those in which bins of scope `'user'` live. */
-  readonly userStores: readonly string[]
-  /** Whether browsers see any of those bins. */
-  readonly showsUserBins: boolean
-  /** How the application says who is logged in. */
-  readonly login: UserOptions
-  /** Whether opening bins may have to do more than to read them. */
-  readonly needsUpkeep: boolean
-  /** What decides whether another visitor may be made. */
-  readonly mints: Mints
-  /** The longest that a visitor lives, in ms. */
-  readonly visitorAge: number
-  /** Records of a store, by its name. */
-  readonly records: (store: string) => Records
-  /** Where browsers find the site, as far as the configuration says so. */
-  readonly site: SiteOptions
-  /** Categories of consent that the visitor of a request has given, as far as they are known. */
-  readonly consent: ((request: AnyRequest) => readonly string[] | undefined) | undefined
-  /** What a request gets whose server bins cannot be read. */
-  readonly onStoreDown: OnStoreDown
-  /** The present, in ms since the Unix epoch. */
-  readonly clock: () => number
-  /** Random bytes, fit for secrets. */
-  readonly random: (bytes: number) => Buffer
-  /** A number from 0 to 1, 1 excluded. */
-  readonly fraction: () => number
-  /** Calls back after some ms. */
-  readonly timer: Timer
-  /** Receives what the owner may want to log or count. */
-  readonly onEvent: OnEvent | undefined
 }
 
 /** Handlers that a request is in, and whether the outermost one has handed its response over. */
@@ -235,6 +196,7 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
     onEvent,
   }
   checkBins(all, stores, options)
+  const running = openRunning()
   const live = openLive(parts, { bus, maxStreams: toMaxStreams(options.maxStreams) })
   /** Where a request keeps its bins: a WeakMap would cost more in garbage collection than all the rest. */
   const opened = Symbol('bins')
@@ -258,33 +220,42 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
     return state
   }
 
+  async function handle(
+    request: Request & { [handling]?: Handling },
+    handler: (state: ServerBins<D>) => Response | Promise<Response>,
+    { bins }: { bins?: ReadonlyArray<BinName<D>> } = {},
+  ): Promise<Response> {
+    request[handling] ??= { handlers: 0, isSent: false }
+    const turn = request[handling]
+    turn.handlers += 1
+    turn.isSent = false
+    try {
+      const state = await load(request, bins)
+      const response = await handler(state as ServerBins<D>)
+      if (response.status >= 500) state.discard()
+      return await state.save(response)
+    } finally {
+      turn.handlers -= 1
+      turn.isSent = turn.handlers === 0
+    }
+  }
+
+  function answer(request: Request): Promise<Response> {
+    return running.add(answerEndpoint(parts, live, request))
+  }
+
   return {
     ...openUsers(parts),
 
     open: load as BinsServer<D>['open'],
 
-    async handle(request: Request & { [handling]?: Handling }, handler, { bins } = {}) {
-      request[handling] ??= { handlers: 0, isSent: false }
-      const turn = request[handling]
-      turn.handlers += 1
-      turn.isSent = false
-      try {
-        const state = await load(request, bins)
-        const response = await handler(state as ServerBins<D>)
-        if (response.status >= 500) state.discard()
-        return await state.save(response)
-      } finally {
-        turn.handlers -= 1
-        turn.isSent = turn.handlers === 0
-      }
-    },
+    handle: (request, handler, options) => running.add(handle(request, handler, options)),
 
-    fetch: (request) => answerEndpoint(parts, live, request),
+    fetch: answer,
 
     middleware: (settings) => createMiddleware(load, settings),
 
-    fastify: () =>
-      createFastifyPlugin(definitions.path, (request) => answerEndpoint(parts, live, request), onEvent),
+    fastify: () => createFastifyPlugin(definitions.path, answer, onEvent),
 
     async sweep({ limit = 1_000 } = {}) {
       const swept = await Promise.all([...stores.values()].map((store) => store.sweep(clock(), limit)))
@@ -293,6 +264,7 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
 
     async close() {
       await live.close()
+      await running.ended()
       await Promise.all([...sweepers.values()].map((sweeper) => sweeper.close()))
       await Promise.all([...stores.values()].map((store) => store.close?.()))
     },

@@ -3,8 +3,8 @@ import type { Definition } from '../core/definition.ts'
 import type { CookieBins } from './cookie-bins.ts'
 import { mayRenewCookies, type RequestHead } from './head.ts'
 import type { Jar } from './jar.ts'
+import type { ServerParts } from './parts.ts'
 import type { RecordBins } from './record-bins.ts'
-import type { ServerParts } from './server.ts'
 
 /** Circumstances of {@link keepUp}. */
 export interface UpkeepOptions {

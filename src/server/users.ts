@@ -1,7 +1,7 @@
 import { fromTrusted } from '../core/data.ts'
 import { type BinsRecord, forget, isLive } from '../core/record.ts'
 import { freshMark, freshRecord } from './fresh.ts'
-import type { ServerParts } from './server.ts'
+import type { ServerParts } from './parts.ts'
 import { userKey } from './user.ts'
 
 /** A visitor as which a user is, or was, logged in: one of the user's browsers. */

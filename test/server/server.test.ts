@@ -5,7 +5,7 @@ import { serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { DAY } from '../support/clock.ts'
-import { openSite, SECRETS } from '../support/requests.ts'
+import { openSignal, openSite, SECRETS } from '../support/requests.ts'
 
 const bins = defineBins({ cart: {} })
 const signed = defineBins({ variant: { storage: 'cookie', browser: 'read' } })
@@ -156,5 +156,30 @@ describe('a visitor whose record a newer version of Breadbin wrote', () => {
     expect((await store.read(key, { now: clock() }))?.text).toBe(text)
     const response = await state.save(new Response())
     expect(response.headers.getSetCookie()).toEqual([])
+  })
+})
+
+describe('a server that is closed', () => {
+  it('answers first what it has begun to answer', async () => {
+    const [gate, began] = [openSignal(), openSignal()]
+    const store = memoryStore()
+    let isClosed = false
+    const close = async () => {
+      isClosed = true
+    }
+    const server = serveBins(bins, { store: { ...store, close } })
+    const answer = server.handle(new Request('https://example.org/'), async (state) => {
+      began.give()
+      await gate.given
+      expect(isClosed).toBe(false)
+      state.set('cart', 'data')
+      return new Response('done')
+    })
+    await began.given
+    const closing = server.close()
+    gate.give()
+    expect((await answer).headers.getSetCookie()).toHaveLength(2)
+    await closing
+    expect(isClosed).toBe(true)
   })
 })

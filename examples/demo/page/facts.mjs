@@ -28,7 +28,7 @@ export function showFacts(state, send) {
     asked += 1
     const turn = asked
     const answer = await send('/server-reads').then(
-      (response) => response.json(),
+      (response) => (response.ok ? response.json() : undefined),
       () => undefined,
     )
     // A later question has the fresher answer.
