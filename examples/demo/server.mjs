@@ -88,7 +88,10 @@ function refuse(status) {
   return new Response('This could not be done.\n', { status })
 }
 
-const http = createServer(toNodeHandler(answer))
+const handler = toNodeHandler(answer)
+let isClosing = false
+// A browser asks again on the connection on which its stream of events has just ended.
+const http = createServer((...exchange) => (isClosing ? exchange[0].socket.destroy() : handler(...exchange)))
 http.on('error', (error) => {
   console.error(error.code === 'EADDRINUSE' ? `Port ${PORT} is taken; try PORT=0 npm start.` : error)
   process.exitCode = 1
@@ -99,6 +102,7 @@ http.listen(Number(PORT), '127.0.0.1', () => {
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
+    isClosing = true
     http.close()
     // Open pages hear that the server goes, and come back later.
     server.close().catch(console.error)

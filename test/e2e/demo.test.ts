@@ -53,6 +53,12 @@ if (chromium) {
       expect(demo.output.errors).toBe('')
     })
 
+    /** While the server was stopped. */
+    function complainsOfNothingButTheNetwork(): void {
+      expect(complaints.filter((text) => !/net::ERR_(CONNECTION|EMPTY|INCOMPLETE)/.test(text))).toEqual([])
+      complaints = []
+    }
+
     async function openPage(): Promise<Page> {
       const opened = await person.newPage()
       opened.on('console', (message) => {
@@ -259,6 +265,7 @@ if (chromium) {
       await showsFacts('draft', { page: '"For Sunday"' })
       await showsFacts('plan', { page: '"plus"', server: '"plus"' })
       await showsFacts('seen', { server: '1' })
+      complainsOfNothingButTheNetwork()
     })
 
     it('works while the server is stopped, and catches up when it is back', async () => {
@@ -297,8 +304,7 @@ if (chromium) {
       await showsFacts('draft', { page: '"Written while you were out"' })
       await showsFacts('plan', { page: '"plus"', server: '"plus"' })
       await showsFacts('seen', { server: '1' })
-      expect(complaints.filter((text) => !/net::ERR_(CONNECTION|EMPTY|INCOMPLETE)/.test(text))).toEqual([])
-      complaints = []
+      complainsOfNothingButTheNetwork()
     })
 
     it.each([
