@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { runIn } from '../../support/browser.ts'
 import { descendantsOf, threadsOf } from '../../support/processes.ts'
 import type { Tab } from '../pages/tab.ts'
-import { PATIENCE } from './patience.ts'
+import { isLong, PATIENCE } from './patience.ts'
 import { type Stage, settle, shown } from './stage.ts'
 
 /** In a page. */
@@ -49,8 +49,9 @@ export function stoppedCases(stage: Stage): void {
   )
 
   // What was on its way when the storage failed may be made twice: docs/sync.md.
-  const inLongTests = process.env.BREADBIN_LONG ? it : undefined
-  inLongTests?.(
+  if (!isLong) return
+
+  it(
     'edit and sync when it was stopped in the middle of its own edits, none of which is lost',
     async () => {
       const [stopped, one] = [await stage.openWindow(), await stage.openWindow('/?held')]
