@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Redis as IoRedis } from 'ioredis'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -18,6 +19,7 @@ interface Client {
 const CLIENTS: Record<string, (url: string) => Promise<Client>> = {
   async ioredis(url) {
     const client = new IoRedis(url, { retryStrategy: () => 20, autoResubscribe: false })
+    await once(client, 'ready')
     return { client, end: async () => client.disconnect() }
   },
   async 'node-redis'(url) {
