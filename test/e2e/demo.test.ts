@@ -112,20 +112,15 @@ if (chromium) {
       return opened
     }
 
-    async function press(label: string, times = 1): Promise<void> {
-      await page.focus(`[aria-label="${label}"]`)
-      for (let turn = 0; turn < times; turn += 1) await page.keyboard.press('Enter')
-    }
-
     /** By keyboard: what was pressed before may still be moving the page under a mouse. */
-    async function upgrade(): Promise<void> {
-      await page.focus('#plan .main')
-      await page.keyboard.press('Enter')
+    async function press(selector: string, times = 1): Promise<void> {
+      await page.focus(selector)
+      for (let turn = 0; turn < times; turn += 1) await page.keyboard.press('Space')
     }
 
     it('keeps the theme in a cookie that the server reads before it sends a byte', async () => {
       await showsFacts('theme', { page: '"auto"', server: '"auto"', kept: 'nothing yet' })
-      await page.click('[name="theme"][value="dark"]')
+      await press('[name="theme"][value="dark"]')
 
       await showsFacts('theme', {
         page: '"dark"',
@@ -152,9 +147,9 @@ if (chromium) {
 
     it('keeps the cart in the server’s store, with a copy in the browser', async () => {
       await shows('#summary', 'Nothing to sync: the server knows you from the first loaf on.')
-      await press('One Rye loaf more', 3)
-      await press('One Rye loaf less')
-      await press('One Pretzel more')
+      await press('[aria-label="One Rye loaf more"]', 3)
+      await press('[aria-label="One Rye loaf less"]')
+      await press('[aria-label="One Pretzel more"]')
       await shows('#total', '$15.40')
       await isSynced()
 
@@ -175,7 +170,7 @@ if (chromium) {
         kept: /^IndexedDB row d\/draft · \d+ bytes$/,
         raw: /Dark crust and no caraway/,
       })
-      await press('One Rye loaf more')
+      await press('[aria-label="One Rye loaf more"]')
       await isSynced()
       await visit()
 
@@ -191,20 +186,20 @@ if (chromium) {
 
     it('lets only the server change the plan', async () => {
       expect(await page.$eval('#forge', (forge) => (forge as HTMLButtonElement).disabled)).toBe(true)
-      await page.click('#plan .main')
+      await press('#plan .main')
       await showsFacts('plan', {
         page: '"plus"',
         server: '"plus"',
         raw: /^bb-plan=1s\.1\.\w+\.\w+\.'\{'json':'plus'\}\.[\w-]{43}$/,
       })
 
-      await page.click('#forge')
+      await press('#forge')
       await showsFacts('plan', { page: '"gold"', server: '"free"', raw: /'gold'\}\.[\w-]{43}$/ })
       await shows('#verdict', /The server reads “free”, and its log says .*"reason":"tampered"/)
       expect(demo.output.log).toContain("{ type: 'unreadable', bin: 'plan', reason: 'tampered' }")
       expect(await htmlOf(await visit())).toContain('<dd data-fact="server">&#34;free&#34;</dd>')
 
-      await page.click('#plan .main')
+      await press('#plan .main')
       await showsFacts('plan', { page: '"plus"', server: '"plus"' })
       await shows('#verdict', '')
     })
@@ -213,7 +208,7 @@ if (chromium) {
       await visit()
       await shows('#seen .number', '0')
       await showsFacts('seen', { kept: 'nothing yet' })
-      await press('One Baguette more')
+      await press('[aria-label="One Baguette more"]')
       await isSynced()
       await visit()
       await visit()
@@ -231,8 +226,8 @@ if (chromium) {
       await other.goto(demo.url)
       await other.waitForSelector('#sync:enabled')
       await page.bringToFront()
-      await press('One Rye loaf more', 2)
-      await page.click('[name="theme"][value="dark"]')
+      await press('[aria-label="One Rye loaf more"]', 2)
+      await press('[name="theme"][value="dark"]')
       await isSynced()
 
       await shows('[data-pieces="rye"]', '2', other)
@@ -242,19 +237,19 @@ if (chromium) {
 
     it('tells what has become of an edit', async () => {
       await showsFacts('cart', { edit: 'none yet' })
-      await page.click('#offline')
-      await press('One Rye loaf more')
+      await press('#offline')
+      await press('[aria-label="One Rye loaf more"]')
       await showsFacts('cart', { edit: 'kept here, waits for the server' })
-      await page.click('#offline')
+      await press('#offline')
       await showsFacts('cart', { edit: 'the server has it' })
     })
 
     it('keeps everything over a restart of the server', async () => {
-      await page.click('[name="theme"][value="light"]')
-      await page.click('[name="region"][value="fr-FR"]')
-      await press('One Sourdough more', 2)
+      await press('[name="theme"][value="light"]')
+      await press('[name="region"][value="fr-FR"]')
+      await press('[aria-label="One Sourdough more"]', 2)
       await page.type('#note', 'For Sunday')
-      await upgrade()
+      await press('#plan .main')
       await isSynced()
       await showsFacts('plan', { server: '"plus"' })
       await showsFacts('draft', { kept: /^IndexedDB/ })
@@ -275,15 +270,15 @@ if (chromium) {
     })
 
     it('works while the server is stopped, and catches up when it is back', async () => {
-      await press('One Rye loaf more')
-      await upgrade()
+      await press('[aria-label="One Rye loaf more"]')
+      await press('#plan .main')
       await isSynced()
       await showsFacts('plan', { server: '"plus"' })
       await demo.stop()
 
-      await press('One Rye loaf more')
-      await press('One Baguette more', 2)
-      await page.click('[name="theme"][value="dark"]')
+      await press('[aria-label="One Rye loaf more"]')
+      await press('[aria-label="One Baguette more"]', 2)
+      await press('[name="theme"][value="dark"]')
       await page.focus('[name="region"][value="pl-PL"]')
       await page.keyboard.press('Enter')
       await page.type('#note', 'Written while you were out')
@@ -315,14 +310,14 @@ if (chromium) {
 
     it.each([
       // The page makes its edit again, on what the server has.
-      ['the same page', () => page.click('#offline')],
+      ['the same page', () => press('#offline')],
       // It is not known any more what was pressed: the definition's `merge` tells the edits apart.
       ['the reloaded page', () => visit()],
     ])('merges, in %s, what was edited meanwhile', async (_, goOnline) => {
-      await press('One Rye loaf more')
+      await press('[aria-label="One Rye loaf more"]')
       await isSynced()
-      await page.click('#offline')
-      await press('One Pretzel more')
+      await press('#offline')
+      await press('[aria-label="One Pretzel more"]')
       await shows('[data-status="pending"]', '1')
       await shows('#summary', /does not answer/)
 
@@ -360,13 +355,13 @@ if (chromium) {
     })
 
     it('forgets a person', async () => {
-      await page.click('[name="theme"][value="dark"]')
-      await press('One Rye loaf more')
+      await press('[name="theme"][value="dark"]')
+      await press('[aria-label="One Rye loaf more"]')
       await page.type('#note', 'Forget this')
-      await upgrade()
+      await press('#plan .main')
       await isSynced()
       await showsFacts('plan', { server: '"plus"' })
-      await page.click('#forget')
+      await press('#forget')
 
       const bins = { theme: '"auto"', cart: '{}', plan: '"free"' }
       for (const [bin, text] of Object.entries(bins)) {
