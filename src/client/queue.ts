@@ -2,7 +2,7 @@
 export interface QueuedEdit<State> {
   /** Makes the edit. Pure; runs on what is shown, and again on what is stored by then. Throws where it cannot be made. */
   readonly apply: (state: State) => State
-  /** Told of each transaction that makes it. */
+  /** Told when it is stored, of the transaction that made it. */
   readonly onApplied?: (before: State, after: State) => void
 }
 
@@ -67,11 +67,14 @@ export function openQueue<State>({ initial, transact, onChange }: EditQueueOptio
     while (waiting.length > 0) {
       const batch = waiting
       const failures = new Map<Waiting<State>, unknown>()
+      let applied: Array<() => void> = []
       try {
         stored = await transact((state) => {
           failures.clear()
-          return batch.reduce((before, one) => storeOne(before, one, failures), state)
+          applied = []
+          return batch.reduce((before, one) => storeOne(before, one, { failures, applied }), state)
         })
+        for (const tell of applied) tell()
       } catch (error) {
         for (const one of batch) failures.set(one, error)
       }
@@ -87,10 +90,14 @@ export function openQueue<State>({ initial, transact, onChange }: EditQueueOptio
   }
 
   /** An edit that cannot be made on what other tabs have stored fails alone. */
-  function storeOne(before: State, one: Waiting<State>, failures: Map<Waiting<State>, unknown>): State {
+  function storeOne(
+    before: State,
+    one: Waiting<State>,
+    { failures, applied }: { failures: Map<Waiting<State>, unknown>; applied: Array<() => void> },
+  ): State {
     try {
       const after = one.edit.apply(before)
-      one.edit.onApplied?.(before, after)
+      applied.push(() => one.edit.onApplied?.(before, after))
       return after
     } catch (error) {
       failures.set(one, error)

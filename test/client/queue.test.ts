@@ -143,6 +143,20 @@ describe('an edit queue', () => {
     expect(store.state).toEqual(['theirs', 'mine'])
   })
 
+  it('tells an edit nothing of a transaction that was tried in vain', async () => {
+    const told: unknown[] = []
+    const queue = openQueue<string[]>({
+      initial: [],
+      async transact(step) {
+        step(['failed'])
+        return step(['theirs'])
+      },
+      onChange() {},
+    })
+    await queue.add({ ...append('a'), onApplied: (before) => told.push(before) })
+    expect(told).toEqual([['theirs']])
+  })
+
   it('tells an edit what each transaction has made of it', async () => {
     const { queue, store } = setUp()
     const told: unknown[] = []

@@ -5,7 +5,10 @@ import type { Rows } from './rows.ts'
 export interface DeviceRowsOptions {
   /** Name of the database. */
   readonly name: string
-  /** How long one transaction may take, in ms. A frozen tab with an open one would block this tab for ever. */
+  /**
+   * How long one transaction may take, in ms, before it is given up: a frozen tab with an open one would block this tab
+   * for ever. Only one that is being committed goes on: nobody can tell what becomes of it.
+   */
   readonly deadlineMs: number
 }
 
@@ -136,21 +139,28 @@ function isClosed(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'InvalidStateError'
 }
 
+/** In how many steps a deadline passes: a page that was stopped for as long hears what has come meanwhile between two. */
+const STEPS = 5
+
 function withDeadline<Result>(
   work: Promise<Result>,
   { ms, cancel }: { ms: number; cancel: () => void },
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const fail = () => reject(new Error(`IndexedDB did not answer within ${ms} ms.`))
-    let timer = setTimeout(() => {
+    let steps = 0
+    let timer = setTimeout(function step() {
+      steps += 1
+      if (steps < STEPS) {
+        timer = setTimeout(step, ms / STEPS)
+        return
+      }
       try {
         cancel()
-        fail()
+        reject(new Error(`IndexedDB did not answer within ${ms} ms.`))
       } catch {
-        // It is being committed, which nothing can stop: it gets as much time once more.
-        timer = setTimeout(fail, ms)
+        // It is being committed, which nothing can stop.
       }
-    }, ms)
+    }, ms / STEPS)
     work.then(resolve, reject).finally(() => clearTimeout(timer))
   })
 }

@@ -7,7 +7,8 @@ export interface Rows {
    */
   load(prefix: string): Promise<Map<string, unknown>>
   /**
-   * Changes rows in one transaction, and returns all rows under the prefix after it. Resolves when they are kept.
+   * Changes rows in one transaction, and returns all rows under the prefix after it. Resolves when they are kept; if it
+   * rejects, nothing was changed, and nothing will be.
    *
    * @param step Says which rows to put, or, with `undefined`, to delete. Synchronous; may run twice.
    */
