@@ -2,7 +2,7 @@ import type { Definitions } from '../core/definition.ts'
 import { type OnEvent, report } from '../core/event.ts'
 import type { Page } from './page.ts'
 import { bringBack } from './recovery.ts'
-import { isMetaKey, isReplicaKey, type ReplicaReading, withClient, withOwnEdit } from './replica-rows.ts'
+import { copyForPage, isReplicaKey, type ReplicaReading } from './replica-rows.ts'
 import { deviceRows } from './storages/device.ts'
 import { type RowsPlace, withFallback } from './storages/fallback.ts'
 import { memoryRows } from './storages/memory.ts'
@@ -53,7 +53,7 @@ export async function openKeptRows(options: KeptRowsOptions): Promise<KeptRows> 
       { kind: 'memory', rows: memoryRows() },
     ],
     {
-      carry: (key, row) => (isMetaKey(key) ? withClient(row, page.newId()) : withOwnEdit(row, ownPages)),
+      copy: (all) => copyForPage(all, { ownPages, newId: page.newId }),
       onChange(cause) {
         if (cause !== undefined) report(onEvent, { type: 'not-kept', bin: '', cause })
         onMoved()

@@ -58,6 +58,12 @@ export interface LastWords {
   write(words: PageWords): boolean
   /** Forgets this page's: all of it is stored as it always is. */
   erase(): void
+  /**
+   * Takes this page's back, which goes on without the other tabs.
+   *
+   * @returns Up to which of its edits it comes too late: others store them.
+   */
+  takeBack(): number
   /** Stores all pages' words, and forgets them. */
   store(rows: Rows, options: StoreOptions): Promise<void>
 }
@@ -74,33 +80,63 @@ export interface StoreOptions {
   readonly clock: () => number
 }
 
+/** Ends the key of words that a page is about to store. */
+const TAKEN = '/'
+
 /** Opens what pages had to say when they went away. */
 export function openLastWords(texts: Storage | undefined, prefix: string, pageId: string): LastWords {
   const family = `breadbin-${prefix}.left.`
+  const ownKey = family + pageId
+  /** Up to which of its edits this page has left them to all tabs, and up to which others have taken them. */
+  let left = 0
+  let taken = 0
+
+  /** From now on it is too late to take them back. */
+  function take(key: string, text: string): string {
+    if (key === ownKey || key.endsWith(TAKEN)) return key
+    try {
+      texts?.setItem(key + TAKEN, text)
+    } catch {
+      // Full.
+      return key
+    }
+    texts?.removeItem(key)
+    return key + TAKEN
+  }
 
   return {
     write(words) {
       try {
-        texts?.setItem(family + pageId, JSON.stringify(words))
+        texts?.setItem(ownKey, JSON.stringify(words))
+        if (words.isShared) left = words.drafts.at(-1)?.count ?? 0
         return texts !== undefined
       } catch {
         // Full, or forbidden since.
         return false
       }
     },
-    erase: () => texts?.removeItem(family + pageId),
+    erase() {
+      left = 0
+      texts?.removeItem(ownKey)
+    },
+    takeBack() {
+      if (left > taken && texts?.getItem(ownKey) === null) taken = left
+      else if (left > 0) texts?.removeItem(ownKey)
+      left = 0
+      return taken
+    },
     async store(rows, options) {
       const keys = Object.keys(texts ?? {}).filter((key) => key.startsWith(family))
       let said = keys.map((key) => ({ key, text: texts?.getItem(key) ?? '' }))
       if (said.some(({ text }) => parse(text).length > 0)) {
         await rows.change(REPLICAS, (all) => {
-          // What concerns the replica of all tabs waits until that can be read again.
-          said = said.filter(({ text }) => options.isShared() || !parse(text)[0]?.isShared)
-          return changesWith(
-            all,
-            said.flatMap(({ text }) => parse(text)),
-            options,
-          )
+          said = said
+            // What concerns the replica of all tabs waits until that can be read again.
+            .filter(({ text }) => options.isShared() || !parse(text)[0]?.isShared)
+            .filter(({ key, text }) => texts?.getItem(key) === text)
+            .map(({ key, text }) => ({ key: take(key, text), text }))
+          const words = said.flatMap(({ text }) => parse(text))
+          return changesWith(all, words, options)
         })
       }
       // A page that lives on may have had more to say since.

@@ -102,21 +102,26 @@ export function isReplicaKey(key: string): boolean {
   return key.startsWith(REPLICAS)
 }
 
-/** Whether a key is that of a meta row. */
-export function isMetaKey(key: string): boolean {
-  return key.startsWith(REPLICAS) && key.indexOf('/', REPLICAS.length) === key.length - 1
+/**
+ * All rows, for a page that goes on without the other tabs: its replicas get ids of their own, and of the edits that wait
+ * those that were made under its own ids come along. They stay where they were, too.
+ */
+export function copyForPage(
+  all: ReadonlyMap<string, unknown>,
+  { ownPages, newId }: { readonly ownPages: ReadonlySet<string>; readonly newId: () => string },
+): Map<string, unknown> {
+  const copies = new Map<string, unknown>()
+  for (const [key, row] of all) {
+    const meta = isReplicaKey(key) ? all.get(key.slice(0, key.indexOf('/', REPLICAS.length) + 1)) : undefined
+    if (row !== meta) copies.set(key, isMeta(meta) && isReplicaRow(row) ? copyRow(row, meta, ownPages) : row)
+    else if (isMeta(row)) copies.set(key, { ...row, client: newId() })
+  }
+  return copies
 }
 
-/** A meta row under another client id, for a copy of its replica; `undefined` if this version cannot read it. */
-export function withClient(row: unknown, client: string): ReplicaMeta | undefined {
-  return isMeta(row) ? { ...row, client } : undefined
-}
-
-/** A row for a copy of its replica: without the edit that waits, unless one of these pages made it. */
-export function withOwnEdit(row: unknown, pages: ReadonlySet<string>): unknown {
-  if (!isReplicaRow(row) || pages.has(row.op?.page ?? '')) return row
-  const { op: _, ...rest } = row
-  return rest
+function copyRow(row: ReplicaRow, { client }: ReplicaMeta, ownPages: ReadonlySet<string>): ReplicaRow {
+  const { op, ...rest } = row
+  return op && ownPages.has(op.page ?? '') ? { ...rest, op: { ...op, also: { client, n: op.n } } } : rest
 }
 
 function prefixOf(tag: string): string {

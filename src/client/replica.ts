@@ -3,6 +3,8 @@ import type { BinText } from '../core/data.ts'
 import type { Definition, Definitions } from '../core/definition.ts'
 import { mergeBy } from '../core/merge.ts'
 import {
+  isMade,
+  noteMade,
   offer,
   type PendingOp,
   pendingOf,
@@ -128,9 +130,15 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
     let owner = tag
     const after = await rows.change(REPLICAS, (all) => {
       owner = tag
-      return changesTo(all, owner, step(parse(all, owner)))
+      return changesTo(all, owner, step(withoutLeft(parse(all, owner))))
     })
     return parse(after, owner)
+  }
+
+  /** A page that goes on without the other tabs leaves to them what they have taken from its last words. */
+  function withoutLeft(replica: Replica): Replica {
+    const count = isShared() ? 0 : lastWords.takeBack()
+    return isMade(replica, pageId, count) ? replica : noteMade(replica, pageId, count)
   }
 
   /** Becomes the replica of another owner, in one transaction with what else that changes. */

@@ -2,12 +2,14 @@ import type { BinText } from './data.ts'
 import type { MergeBin } from './merge.ts'
 import {
   EMPTY_ROW,
+  editIn,
   type Known,
   keptOf,
   ownBase,
   type PendingOp,
   type Replica,
   type ReplicaRow,
+  type SentOp,
   sentWith,
 } from './replica.ts'
 import type { AnswerPart, WireChange, WireResult } from './wire.ts'
@@ -77,7 +79,7 @@ export function absorb(
 }
 
 /** Edits of a bin that may have been sent, oldest first. */
-type OwnEdits = ReadonlyArray<Pick<PendingOp, 'n' | 'kept'>>
+type OwnEdits = readonly SentOp[]
 
 function settle(
   replica: Replica,
@@ -95,7 +97,7 @@ function settle(
   const { op: _, ...rest } = row
   const settled = { ...rest, known, sent: row.sent.filter(({ n }) => n > result.seen) }
 
-  if (op && op.n <= result.seen) return { replica: put(settled), outcome: 'accepted' }
+  if (op && editIn(op) <= result.seen) return { replica: put(settled), outcome: 'accepted' }
   if (!op) return { replica: put(settled) }
   // As long as the edit that waits is not moved onto what is known, the one that was seen is what both start from.
   const waiting = { ...rest, known, op }
@@ -117,7 +119,7 @@ function settle(
       if (op.n !== result.n) return { replica: put(waiting) }
       // By an edit of our own that this one was made on.
       if (isKnownTo(op, own, result.seen, known))
-        return { replica: put({ ...settled, op: startFrom(op, known) }) }
+        return moveOnto(replica, { ...settled, op }, result.bin, known)
       return { replica: put(settled), outcome: 'superseded' }
     default:
       if (op.n !== result.n) return { replica: put(waiting) }
@@ -152,7 +154,7 @@ function resolve(
     rows: new Map(replica.rows).set(bin, next),
     meta: { ...replica.meta, last },
   })
-  if (isKnownTo(op, own, seen, theirs)) return { replica: put({ ...row, op: startFrom(op, theirs) }) }
+  if (isKnownTo(op, own, seen, theirs)) return moveOnto(replica, row, bin, theirs)
   const base = ancestorOf(op, own, seen)?.kept
 
   const recomputed = op.strict ? rules.recompute(bin, op, seen, theirs.kept) : undefined
@@ -167,20 +169,39 @@ function resolve(
   if (merged?.text === theirs.kept?.text) return { replica: put(rest), outcome: 'merged' }
   const n = Math.max(replica.meta.last + 1, op.n + 1)
   const { kept: __, ...made } = op
-  const next: PendingOp = { ...startFrom(made, theirs), n, ...keptOf(merged ?? undefined), offered: false }
+  const next: PendingOp = {
+    ...startFrom(made, theirs),
+    n,
+    edit: editIn(op),
+    ...keptOf(merged ?? undefined),
+    offered: false,
+  }
   // Repeated, the former is applied where that is not known which it was refused for: it has expired, or its server is lost.
   return { replica: put({ ...row, op: next, sent: sentWith(row) }, n), outcome: 'merged' }
 }
 
 /** What both sides start from: the last edit of ours that the server has built on, else what was edited. */
 function ancestorOf(op: PendingOp, own: OwnEdits, seen: number): PendingOp['from'] | OwnEdits[number] {
-  return own.findLast(({ n }) => n <= seen) ?? ownBase(op.from)
+  return own.findLast((one) => editIn(one) <= seen) ?? ownBase(op.from)
 }
 
 /** Whether the server holds nothing that an edit does not know of: also where nothing was known, and nothing is there. */
 function isKnownTo(op: PendingOp, own: OwnEdits, seen: number, { kept }: Known): boolean {
   const ancestor = ancestorOf(op, own, seen)
   return (ancestor !== null || !kept) && ancestor?.kept?.text === kept?.text
+}
+
+/** Sends an edit once more, on what it knows of; unless that is the same. */
+function moveOnto(
+  replica: Replica,
+  { op, ...rest }: ReplicaRow & { readonly op: PendingOp },
+  bin: string,
+  known: Known,
+): { replica: Replica; outcome?: Outcome } {
+  const isThere = known.kept !== undefined && op.kept?.text === known.kept.text
+  const row = isThere ? rest : { ...rest, op: startFrom(op, known) }
+  const moved = { ...replica, rows: new Map(replica.rows).set(bin, row) }
+  return isThere ? { replica: moved, outcome: 'accepted' } : { replica: moved }
 }
 
 function startFrom(op: PendingOp, { rev, kept }: Known): PendingOp {

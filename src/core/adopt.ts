@@ -40,7 +40,8 @@ export function adopt(
     }
     if (both === undefined && row.op && row.op.at > op.at) continue
     const base = both === undefined || !row.op ? { from: rebase(op.from) } : { from: row.op.from }
-    const { kept, ...rest } = op
+    // Its new replica counts by itself.
+    const { kept, edit: _, ...rest } = op
     const n = Math.max(replica.meta.last + 1, op.n)
     const text = both === undefined ? kept : (both ?? undefined)
     // The owner of the former may come back.

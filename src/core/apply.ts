@@ -5,6 +5,7 @@ import { type BinsRecord, isLive, mark, nextSeq, type Row } from './record.ts'
 import { lifetimeOf } from './renewal.ts'
 import { prune } from './tombstones.ts'
 import { utf8Length } from './utf8.ts'
+import type { OtherNumber } from './wire.ts'
 
 /** One edit of a bin. */
 export interface Op {
@@ -22,6 +23,8 @@ export interface Op {
   readonly age: number
   /** Version of the data's shape. */
   readonly version: number
+  /** Where else the edit waits to be sent. */
+  readonly also?: OtherNumber
 }
 
 /** What became of an op. */
@@ -95,7 +98,7 @@ function applyOne(
   const { client, now, isTrusted = client === undefined } = options
   const definition = options.find(op.bin)
   const row = record.bins.get(op.bin)
-  const seen = client === undefined ? 0 : (record.applied.get(client)?.get(op.bin) ?? 0)
+  const seen = client === undefined ? 0 : seenOf(record, op, client)
   const answer = (state: OpState) => ({ record, result: resultOf(op, state, seen, row) })
 
   if (client !== undefined && op.n <= seen) return answer('dup')
@@ -110,9 +113,15 @@ function applyOne(
 
   const seq = nextSeq(record, now)
   const bins = new Map(record.bins).set(op.bin, toRow(op, row, definition, seq, options))
-  const applied = client === undefined ? record.applied : countOp(record.applied, client, op)
+  const applied = client === undefined ? record.applied : countOp(record, client, op)
   const after = { ...record, seq, bins, applied }
   return { record: after, result: resultOf(op, 'ok', client === undefined ? 0 : op.n, bins.get(op.bin)) }
+}
+
+/** Highest op number of a client that a bin is built on, of what it knows to have. */
+function seenOf({ applied }: BinsRecord, { bin, also }: Op, client: string): number {
+  const numberOf = (id: string) => applied.get(id)?.get(bin) ?? 0
+  return Math.max(numberOf(client), also ? Math.min(numberOf(also.client), also.n) : 0)
 }
 
 /**
@@ -178,9 +187,12 @@ function fits(record: BinsRecord, name: string, text: string, now: number): bool
   return own <= MAX_BIN_BYTES && bytes <= MAX_RECORD_BYTES && bins <= MAX_BINS
 }
 
-function countOp(applied: BinsRecord['applied'], client: string, op: Op): BinsRecord['applied'] {
-  const counts = setLast(applied.get(client), op.bin, op.n, MAX_BINS + MAX_TOMBSTONES)
-  return setLast(applied, client, counts, MAX_CLIENTS)
+function countOp({ applied }: BinsRecord, client: string, { bin, n, also }: Op): BinsRecord['applied'] {
+  return [...(also ? [also] : []), { client, n }].reduce((before, one) => {
+    const counts = before.get(one.client)
+    const highest = Math.max(one.n, counts?.get(bin) ?? 0)
+    return setLast(before, one.client, setLast(counts, bin, highest, MAX_BINS + MAX_TOMBSTONES), MAX_CLIENTS)
+  }, applied)
 }
 
 /** Sets an entry, which comes last then, and drops the first ones beyond a limit: those not set for longest. */

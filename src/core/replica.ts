@@ -1,6 +1,6 @@
 import type { BinText } from './data.ts'
 import { utf8Length } from './utf8.ts'
-import type { WireOp } from './wire.ts'
+import type { OtherNumber, WireOp } from './wire.ts'
 
 /** What the server last said about a bin. */
 export interface Known {
@@ -28,7 +28,14 @@ export interface PendingOp {
   readonly offered: boolean
   /** Id of the page that made it. */
   readonly page?: string
+  /** Where else it, or a part of it, waits to be sent. */
+  readonly also?: OtherNumber
+  /** Number of the last edit in it; left out if that is its own. Another one was made anew on what others have made. */
+  readonly edit?: number
 }
+
+/** What is remembered of an edit that was sent. */
+export type SentOp = Pick<PendingOp, 'n' | 'kept' | 'edit'>
 
 /** An edit that the server refused. */
 export interface RejectedEdit {
@@ -47,7 +54,7 @@ export interface ReplicaRow {
   /** The edit to be sent. */
   readonly op?: PendingOp
   /** Older edits that were sent and not answered for: the server may have built on them. */
-  readonly sent: ReadonlyArray<Pick<PendingOp, 'n' | 'kept'>>
+  readonly sent: readonly SentOp[]
   /** The last edit that the server refused. */
   readonly rejected?: RejectedEdit
 }
@@ -133,6 +140,7 @@ export function edit(
     strict,
     offered: false,
     ...(page === undefined ? {} : { page }),
+    ...(row.op?.also ? { also: row.op.also } : {}),
   }
   const rows = new Map(replica.rows).set(bin, { ...row, op, sent: sentWith(row, page) })
   const edited = { rows, meta: { ...replica.meta, last: n } }
@@ -210,7 +218,7 @@ export function recall(replica: Replica, bin: string, left: PendingOp): Replica 
   if (op.n === left.n) return put({ ...row, op: { ...op, offered: true } })
   const isAnswered = ownBase(op.from)?.rev !== ownBase(left.from)?.rev
   if (isAnswered || sent.some(({ n }) => n === left.n)) return replica
-  const before = [...sent, { n: left.n, ...keptOf(left.kept) }].sort((a, b) => a.n - b.n)
+  const before = [...sent, toSent(left)].sort((a, b) => a.n - b.n)
   return put({ ...row, sent: bounded(before) })
 }
 
@@ -224,7 +232,7 @@ export function pendingOf(
   return { count: times.length, oldestMs: times.length === 0 ? 0 : Math.max(0, now - Math.min(...times)) }
 }
 
-function toWireOp(bin: string, { n, kept, at, from, strict }: PendingOp, now: number): WireOp {
+function toWireOp(bin: string, { n, kept, at, from, strict, also }: PendingOp, now: number): WireOp {
   return {
     n,
     bin,
@@ -233,6 +241,7 @@ function toWireOp(bin: string, { n, kept, at, from, strict }: PendingOp, now: nu
     ...(strict ? { strict } : {}),
     age: Math.max(0, now - at),
     sv: kept?.version ?? 1,
+    ...(also ? { also } : {}),
   }
 }
 
@@ -251,9 +260,23 @@ export function keptOf(kept: BinText | undefined): { kept?: BinText } {
   return kept ? { kept } : {}
 }
 
-/** Edits of a bin that may have been sent, once another takes the place of the one that waits: no page but its own knows. */
+/**
+ * Edits of a bin that the server may have, once another takes the place of the one that waits: that has been sent, or
+ * another page may have sent it, which nobody else knows; or it was sent before it was made anew.
+ */
 export function sentWith({ op, sent }: ReplicaRow, page?: string): ReplicaRow['sent'] {
-  return op && (op.offered || op.page !== page) ? bounded([...sent, { n: op.n, ...keptOf(op.kept) }]) : sent
+  if (!op) return sent
+  const isOursAlone = !op.offered && !op.also && op.edit === undefined && op.page === page
+  return isOursAlone ? sent : bounded([...sent, toSent(op)])
+}
+
+function toSent({ n, kept, edit }: PendingOp): SentOp {
+  return { n, ...keptOf(kept), ...(edit === undefined ? {} : { edit }) }
+}
+
+/** Number of the last edit in an op. */
+export function editIn({ n, edit = n }: SentOp): number {
+  return edit
 }
 
 /**

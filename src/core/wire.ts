@@ -4,6 +4,14 @@ import type { BinsRecord, Row } from './record.ts'
 /** Version of the sync protocol. */
 export const PROTOCOL = 1
 
+/** Where else an edit waits to be sent: of all that waits under these numbers, the server applies it once. */
+export interface OtherNumber {
+  /** Id of the other replica. */
+  client: string
+  /** Number of the op there: all of that is in this one. */
+  n: number
+}
+
 /** An op on its way to the server. */
 export interface WireOp {
   /** Number of the op. */
@@ -22,6 +30,8 @@ export interface WireOp {
   age: number
   /** Version of the data's shape. */
   sv: number
+  /** Where else the edit waits. */
+  also?: OtherNumber
 }
 
 /** What one record of the sender is asked. */

@@ -178,7 +178,7 @@ async function owed(sync: Sync): Promise<void> {
 /** Validates an op as data from anybody. */
 function check({ parts, visitor, consent }: Sync, { owner, store }: RequestPart, wire: WireOp): Checked {
   const { definitions, onEvent } = parts
-  const { n, bin, base, gone: isDeletion, strict, age, sv } = wire
+  const { n, bin, base, gone: isDeletion, strict, age, sv, also } = wire
   const refused = (state: WireResult['state'], issues?: WireResult['issues']): Checked => ({
     refused: { n, bin, state, seen: 0, ...(issues ? { issues } : {}) },
   })
@@ -187,7 +187,8 @@ function check({ parts, visitor, consent }: Sync, { owner, store }: RequestPart,
   // The visitor may have a user's bins, too, as long as nobody is logged in.
   const isPlaced = definition?.store === store && (owner === 'visitor' || definition.scope === 'user')
   if (!isWritable || !isPlaced) return refused('denied')
-  const op = { n, bin, base, age, version: definition.version, ...(strict ? { strict } : {}) }
+  const options = { ...(strict ? { strict } : {}), ...(also ? { also } : {}) }
+  const op = { n, bin, base, age, version: definition.version, ...options }
   if (isDeletion) return { op }
   if (!consent.allows(definition)) return refused('denied')
   if (sv > definition.version) return refused('outdated')

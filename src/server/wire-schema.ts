@@ -14,6 +14,7 @@ const op = z.strictObject({
   strict: z.optional(z.literal(true)),
   age: z.number().check(z.nonnegative()),
   sv: count.check(z.positive()),
+  also: z.optional(z.strictObject({ client: word(64), n: count.check(z.positive()) })),
 })
 
 const part = z.strictObject({

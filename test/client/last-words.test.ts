@@ -190,6 +190,51 @@ describe('the last words of a page', () => {
     expect(texts.length).toBe(0)
   })
 
+  it('can be taken back by a page that goes on by itself, as long as no other has taken them', async () => {
+    const texts = fakeStorage()
+    const page = openLastWords(texts, 'bb', 'page-1')
+    const said = words({ drafts: [draft(1, 'first'), draft(2, 'second')] })
+    page.write(said)
+    expect(page.takeBack()).toBe(0)
+    expect(texts.length).toBe(0)
+
+    page.write(said)
+    const options = { reading, isShared: () => true, merge: () => undefined, clock: () => 10 }
+    const rows = memoryRows([['s/tag/', meta('client', 0)]])
+    let lateness = 0
+    await openLastWords(texts, 'bb', 'next').store(
+      {
+        ...rows,
+        change: (prefix, step) =>
+          rows.change(prefix, (all) => {
+            const changes = step(all)
+            // In the middle of the transaction that stores them.
+            lateness = page.takeBack()
+            return changes
+          }),
+      },
+      options,
+    )
+    expect(lateness).toBe(2)
+    expect(page.takeBack()).toBe(2)
+    expect(texts.length).toBe(0)
+    expect(parseReplica(await rows.load('s/'), 'tag', reading).meta.made).toEqual({ 'page-1': 2 })
+  })
+
+  it('are left alone by a page for which they come too late', async () => {
+    const texts = fakeStorage()
+    const page = openLastWords(texts, 'bb', 'page-1')
+    page.write(words({ drafts: [draft(1, 'first')] }))
+    const rows = memoryRows([['s/tag/', meta('client', 0)]])
+    const change: Rows['change'] = (prefix, step) => {
+      page.takeBack()
+      return rows.change(prefix, step)
+    }
+    const options = { reading, isShared: () => true, merge: () => undefined, clock: () => 10 }
+    await openLastWords(texts, 'bb', 'next').store({ ...rows, change }, options)
+    expect(parseReplica(await rows.load('s/'), 'tag', reading).rows.size).toBe(0)
+  })
+
   it('mean nothing if somebody has changed them', async () => {
     const texts = fakeStorage({
       'breadbin-bb.left.x': '{',

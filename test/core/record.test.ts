@@ -179,6 +179,25 @@ describe('apply', () => {
       expect(only(run(deleted, [op('latest', { n: 5 })]).results)).toMatchObject({ state: 'dup', seen: 5 })
     })
 
+    it('under the number that it has elsewhere, too', () => {
+      const also = { client: 'elsewhere', n: 7 }
+      const edited = run(EMPTY, [op('latest', { n: 7, also })])
+      expect(only(edited.results).state).toBe('ok')
+      const again = [op('latest', { n: 7 })]
+      expect(only(run(edited.record, again, { client: 'elsewhere' }).results).state).toBe('dup')
+      const late = op('latest', { n: 7, also })
+      expect(only(run(edited.record, [late], { client: 'third' }).results)).toMatchObject({
+        state: 'dup',
+        seen: 7,
+      })
+    })
+
+    it('up to the number that it has elsewhere: what was edited there since is not in it', () => {
+      const { record } = run(EMPTY, [op('latest', { n: 9 })], { client: 'elsewhere' })
+      const more = op('latest', { n: 8, strict: true, also: { client: 'elsewhere', n: 7 } })
+      expect(only(run(record, [more]).results)).toMatchObject({ state: 'conflict', seen: 7 })
+    })
+
     it('not among the ops of the server itself, which have no numbers', () => {
       const record = withBin()
       const again = runOwn(record, [op('latest', { n: 0, base: rowOf(record, 'latest').rev })])

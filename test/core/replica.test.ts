@@ -161,7 +161,23 @@ describe('absorb', () => {
       ...RULES,
       sentCursor: 'epoch.9.mark',
     })
-    expect(offered(after).ops).toMatchObject([{ n: 6, base: 12, data: { json: { a: 1, b: 1 } } }])
+    expect(offered(after).ops).toEqual([])
+    expect(textIn(after, 'one')).toBe(encode({ a: 1 }))
+  })
+
+  it('does not merge an edit in twice that another replica has made anew as well', () => {
+    const also = { client: 'elsewhere', n: 5 }
+    const replica = offered(edited(EMPTY, 'one', { a: 1 }, 5)).replica
+    const conflict = { n: 5, bin: 'one', state: 'conflict', seen: 0, sv: 1 } as const
+    const before = { ...conflict, rev: 9, data: { json: { b: 1 } } }
+    const merged = absorb(replica, answer([before]), RULES).replica
+    const more = offered(edited(merged, 'one', { a: 1, b: 1, c: 1 }, 8))
+    expect(more.ops).toMatchObject([{ n: 8, base: 9 }])
+    expect(more.ops).not.toMatchObject([{ also }])
+    // The other one has sent #5, made anew under a number of its own, and somebody has added to it.
+    const next = { ...conflict, n: 8, seen: 5, rev: 12, data: { json: { a: 1, b: 1, d: 1 } } }
+    const { replica: after } = absorb(more.replica, answer([next]), { ...RULES, sentCursor: 'epoch.9.mark' })
+    expect(textIn(after, 'one')).toBe(encode({ a: 1, b: 1, d: 1, c: 1 }))
   })
 
   it('remembers the first of very many edits that may have been sent, and the last ones', () => {

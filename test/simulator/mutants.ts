@@ -101,7 +101,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'last words of a page that is left',
     seeds: 500,
-    changes: [change('client/last-words.ts', 'texts?.setItem(family + pageId, JSON.stringify(words))', '')],
+    changes: [change('client/last-words.ts', 'texts?.setItem(ownKey, JSON.stringify(words))', '')],
   },
   {
     rule: 'op numbers go on after a loss of power',
@@ -152,7 +152,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'a fresh client id where storage fails',
     seeds: 4_000,
-    changes: [change('client/kept-rows.ts', 'isMetaKey(key) ? withClient(row, page.newId()) :', '')],
+    changes: [change('client/replica-rows.ts', '{ ...row, client: newId() }', 'row')],
+  },
+  {
+    rule: 'an edit that waits in two places is applied once',
+    seeds: 4_000,
+    changes: [change('client/replica-rows.ts', 'op: { ...op, also: { client, n: op.n } }', 'op')],
   },
 ]
 

@@ -30,14 +30,20 @@ export interface FallbackRows extends Rows {
  * Keeps rows in the first of several places for as long as it works, and in the next one from a failure on: nothing that
  * was read or written before is lost to the page. The last one must not fail.
  *
- * @param carry What goes along to the next place for a row; `undefined` = nothing does.
+ * @param copy Makes of the rows of the first place those that go along to the next one.
  * @param onChange Told of each change of place, with the failure.
  */
 export function withFallback(
   places: readonly [RowsPlace, ...RowsPlace[]],
-  { carry, onChange }: { carry: (key: string, row: unknown) => unknown; onChange: (cause?: unknown) => void },
+  {
+    copy,
+    onChange,
+  }: {
+    copy: (all: ReadonlyMap<string, unknown>) => Map<string, unknown>
+    onChange: (cause?: unknown) => void
+  },
 ): FallbackRows {
-  const seen = new Map<string, unknown>()
+  let seen = new Map<string, unknown>()
   let before = new Map<string, unknown>()
   let index = 0
   let failure: unknown
@@ -96,7 +102,8 @@ export function withFallback(
     // What was asked for before may still be stored there.
     await Promise.allSettled(doing)
     former.rows.close()
-    const carried = new Map([...seen].map(([key, row]) => [key, carry(key, row)]))
+    if (isFirst) seen = copy(seen)
+    const carried = new Map(seen)
     if (isFirst) before = carried
     try {
       await present().rows.change('', () => carried)
@@ -113,7 +120,7 @@ export function withFallback(
     await rows.change('', (all) => new Map([...all.keys()].map((key) => [key, undefined])))
     index = 0
     failure = undefined
-    seen.clear()
+    seen = new Map()
     onChange()
   }
 

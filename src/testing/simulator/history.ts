@@ -2,7 +2,7 @@ import type { BinsRecord, Row } from '../../core/record.ts'
 import { parseRecord } from '../../core/record-text.ts'
 import { visitorTag } from '../../server/token.ts'
 import { BIN_NAMES, idsIn, isChain, isList } from './bins.ts'
-import type { World } from './world.ts'
+import { mayHaveCopies, type World } from './world.ts'
 
 /** What a store has held, and whether each write kept the rules. */
 export interface History {
@@ -71,7 +71,7 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
     const ours = places.get(id) ?? new Set()
     places.set(id, ours.add(place))
     if (replaced.has(`${place} ${id}`)) {
-      if (!world.hasBrokenStorage) violate('nothing comes back', `${bin} holds ${id} again`)
+      violate('nothing comes back', `${bin} holds ${id} again`)
     }
     // Tabs without a cookie that write at once each become a visitor, and the edit follows the cookie from one to another,
     // and back under a number of its own: nobody sees what is put in its own place.
@@ -91,7 +91,7 @@ export function openHistory(world: World, onErased: (key: string) => void): Hist
   }
 
   function violateTwice(what: string): void {
-    if (!world.hasBrokenStorage) violate('no edit twice', what)
+    if (!mayHaveCopies(world)) violate('no edit twice', what)
   }
 
   /** A browser that reaches a lost store and the next one in turn takes away in one what it missed in the other. */

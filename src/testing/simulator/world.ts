@@ -21,6 +21,14 @@ export interface World {
   readonly cleared: Map<string, number>
   /** Whether the store has ever lost writes. */
   hasFailedOver: boolean
-  /** Whether the storage of a device has failed: what was on its way then may be made twice. */
+  /** Whether the storage of a device has failed: pages have gone on with replicas of their own. */
   hasBrokenStorage: boolean
+}
+
+/**
+ * Whether pages that have gone on by themselves may each have carried what they knew over to another visitor, since the
+ * store had lost theirs: both copies count.
+ */
+export function mayHaveCopies({ hasBrokenStorage, hasFailedOver }: World): boolean {
+  return hasBrokenStorage && hasFailedOver
 }

@@ -1,6 +1,6 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
-import { isMetaKey } from '../../../src/client/replica-rows.ts'
+import { copyForPage } from '../../../src/client/replica-rows.ts'
 import { type FallbackRows, withFallback } from '../../../src/client/storages/fallback.ts'
 import { memoryRows } from '../../../src/client/storages/memory.ts'
 import type { Rows } from '../../../src/client/storages/rows.ts'
@@ -36,7 +36,7 @@ function openRows(table: Rows, onChange: (cause?: unknown) => void = () => {}): 
       { kind: 'indexeddb', rows: table },
       { kind: 'memory', rows: memoryRows() },
     ],
-    { carry: (key, row) => (isMetaKey(key) ? undefined : row), onChange },
+    { copy: (all) => copyForPage(all, { ownPages: new Set(), newId: () => 'another' }), onChange },
   )
 }
 
@@ -126,7 +126,7 @@ describe('rows with a fall-back', () => {
           ['s/tag/bin', { v: 1 }],
         ]),
     )
-    expect([...(await rows.load('s/')).keys()]).toEqual(['s/tag/bin'])
+    expect((await rows.load('s/')).get('s/tag/')).toEqual({ ...meta, client: 'another' })
   })
 })
 
@@ -174,6 +174,20 @@ describe('rows that come back', () => {
     ])
   })
 
+  it('are told as they were when their place failed, whatever was written since', async () => {
+    const table = failingRows(memoryRows([['d/a', 'before']]))
+    const rows = openRows(table)
+    await rows.load('d/')
+    table.isBroken = true
+    await rows.change('d/', put('d/a', 'since'))
+    table.isBroken = false
+    let told: unknown
+    await rows.recover(async (_, kept, before) => {
+      told = [[...kept], [...before]]
+    })
+    expect(told).toEqual([[['d/a', 'since']], [['d/a', 'before']]])
+  })
+
   it('take along what is written while they move', async () => {
     const inner = memoryRows()
     const table = failingRows(inner)
@@ -198,7 +212,7 @@ describe('rows that come back', () => {
         { kind: 'localstorage', rows: full },
         { kind: 'memory', rows: memoryRows() },
       ],
-      { carry: (_, row) => row, onChange: (cause) => changes.push(cause) },
+      { copy: (all) => new Map(all), onChange: (cause) => changes.push(cause) },
     )
     expect([...(await rows.change('d/', put('d/a', 1)))]).toEqual([['d/a', 1]])
     expect(rows.place.kind).toBe('memory')

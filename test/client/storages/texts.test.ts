@@ -1,10 +1,10 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
-import { isMetaKey } from '../../../src/client/replica-rows.ts'
+import { isReplicaKey } from '../../../src/client/replica-rows.ts'
 import { textRows } from '../../../src/client/storages/texts.ts'
 import { fakeStorage } from '../../support/fake-storage.ts'
 
-const open = (texts: Storage) => textRows(texts, 'breadbin-bb', isMetaKey)
+const open = (texts: Storage) => textRows(texts, 'breadbin-bb', isReplicaKey)
 
 describe('rows in localStorage', () => {
   it('are there for the next page, below their prefix', async () => {
