@@ -9,6 +9,7 @@ export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
     reporters: ['default', closingLine()],
+    setupFiles: 'test/support/no-tokens.ts',
     projects: [
       {
         extends: true,
