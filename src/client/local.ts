@@ -122,7 +122,13 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
       if (isStarted) void user.current?.sync.now().catch(() => {})
     },
   })
-  const visitor = await openSide(parts, { owner: 'visitor', tag: presentTag(), stores, clearance })
+  const visitor = await openSide(parts, {
+    owner: 'visitor',
+    tag: presentTag(),
+    presentTag,
+    stores,
+    clearance,
+  })
   const sides = openSides({
     page,
     visitor,

@@ -84,6 +84,8 @@ export interface ReplicaOptions {
   readonly reading: ReplicaReading
   /** Tag of the owner; empty = none yet. */
   readonly tag: string
+  /** Tag of the owner that the cookies speak of now; empty = none. Default: nobody asks them. */
+  readonly presentTag?: () => string
   /** Whether an owner was cleared: nothing of it goes along to another one. Default: none was. */
   readonly isCleared?: (tag: string) => boolean
   /** The page. */
@@ -98,7 +100,7 @@ export const PATIENCE_MS = 3_000
 /** Opens the replica of an owner. */
 export async function openReplica(options: ReplicaOptions): Promise<ClientReplica> {
   const { definitions, rows, reading, page, onChange } = options
-  const { isShared = () => true, isCleared = () => false } = options
+  const { isShared = () => true, isCleared = () => false, presentTag = () => '' } = options
   const { clock, newId } = page
   const pageId = newId()
   options.ownPages?.add(pageId)
@@ -107,9 +109,11 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
   const owners = openOwners(definitions, reading)
   const parse = (all: ReadonlyMap<string, unknown>, owner: string) => parseReplica(all, owner, reading)
   const lastWords = openLastWords(page.texts, definitions.cookie.prefix, pageId)
-  await lastWords.store(rows, { reading, isShared, merge, clock })
+  await storeLastWords()
   const initial = await rows.load(REPLICAS)
   let { tag } = options
+  /** Whose replica it was when it was stored last. */
+  let storedTag = tag
   const queue = openQueue<Replica>({ initial: parse(initial, tag), transact, onChange })
   const edits = openPageEdits({ pageId, queue, computations, merge, clock })
   await gather(initial)
@@ -129,10 +133,27 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
   async function transact(step: (replica: Replica) => Replica): Promise<Replica> {
     let owner = tag
     const after = await rows.change(REPLICAS, (all) => {
+      const followed = tag === '' ? followFirst(all) : new Map<string, unknown>()
       owner = tag
-      return changesTo(all, owner, step(withoutLeft(parse(all, owner))))
+      const present = new Map([...all, ...followed])
+      return new Map([...followed, ...changesTo(present, owner, step(withoutLeft(parse(present, owner))))])
     })
-    return parse(after, owner)
+    return noteStored(after, owner)
+  }
+
+  /** Nothing is edited for nobody once there is somebody: another page may have moved all that was there. */
+  function followFirst(all: ReadonlyMap<string, unknown>): Map<string, unknown> {
+    const to = presentTag()
+    if (to === '') return new Map()
+    tag = to
+    computations.clear()
+    return owners.carry(all, { from: '', to })
+  }
+
+  /** The replica that was stored. */
+  function noteStored(all: ReadonlyMap<string, unknown>, owner: string): Replica {
+    storedTag = owner
+    return parse(all, owner)
   }
 
   /** A page that goes on without the other tabs leaves to them what they have taken from its last words. */
@@ -152,7 +173,7 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
         return changes(all)
       })
       computations.clear()
-      return parse(after, owner)
+      return noteStored(after, owner)
     })
   }
 
@@ -205,6 +226,8 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
     },
 
     async absorb(part, offered) {
+      // Whoever has sent what this answers for may be gone.
+      if (part.results.length > 0) await storeLastWords()
       let outcomes: Array<{ bin: string; outcome: Outcome }> = []
       await queue.change((replica) => {
         if (tag !== offered.tag) return replica
@@ -214,6 +237,7 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
           storeOf: (bin) => (definitions.knows(bin) ? definitions.find(bin).store : undefined),
           merge,
           recompute,
+          mayHear: isRecent,
           knowsVersion: (bin, kept) => !definitions.knows(bin) || !isNewer(kept, definitions.find(bin)),
         })
         outcomes = absorbed.outcomes
@@ -233,7 +257,14 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
       })
       // A page that is left with a transaction loses its place in the back/forward cache to others that wait for it.
       if (sent.length + edits.drafts.length > 0) {
-        const words = { tag, client, page: pageId, isShared: isShared(), sent, drafts: edits.drafts }
+        const words = {
+          tag: storedTag,
+          client,
+          page: pageId,
+          isShared: isShared(),
+          sent,
+          drafts: edits.drafts,
+        }
         if (!lastWords.write(words)) return undefined
         // The page may live on: then they are written down as always.
         queue
@@ -245,7 +276,9 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
           })
           .then(lastWords.erase, () => {})
       }
-      return ops.length === 0 ? undefined : { tag, client, ops: groupByStore(ops, definitions), cursors }
+      return ops.length === 0
+        ? undefined
+        : { tag: storedTag, client, ops: groupByStore(ops, definitions), cursors }
     },
 
     pending: () => pendingOf(queue.shown, sendable(queue.shown), clock()),
@@ -266,10 +299,10 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
 
     async reload() {
       let all: ReadonlyMap<string, unknown> = new Map()
-      await lastWords.store(rows, { reading, isShared, merge, clock })
+      await storeLastWords()
       await queue.replaceBy(async () => {
         all = await rows.load(REPLICAS)
-        return parse(all, tag)
+        return noteStored(all, tag)
       })
       await gather(all)
     },
@@ -279,8 +312,16 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
   function recompute(bin: string, op: PendingOp, seen: number, theirs: BinText | undefined) {
     const computed = computations.run(bin, { n: op.n, seen }, theirs)
     if (computed !== undefined || op.page === pageId) return computed
-    // The clock may have been set back since.
-    return Math.abs(clock() - op.at) < PATIENCE_MS ? 'elsewhere' : undefined
+    return isRecent(op) ? 'elsewhere' : undefined
+  }
+
+  /** Whether an edit was made just now; the clock may have been set back since. */
+  function isRecent({ at }: PendingOp): boolean {
+    return Math.abs(clock() - at) < PATIENCE_MS
+  }
+
+  function storeLastWords(): Promise<void> {
+    return lastWords.store(rows, { reading, isShared, merge, clock })
   }
 
   /** Bins that this version of the program would send. Edits of others wait for the version that knows them. */

@@ -36,11 +36,22 @@ export interface SideParts {
   readonly onStatus: () => void
 }
 
+/** Whose side it is. */
+export interface SideOptions {
+  /** The visitor's, or the user's. */
+  readonly owner: AnyOwner
+  /** Tag of the owner; empty = none yet. */
+  readonly tag: string
+  /** Tag of the visitor that the cookies speak of now; empty = none. */
+  readonly presentTag?: () => string
+  /** Stores in which the browser may see bins of this owner. */
+  readonly stores: readonly string[]
+  /** The record of a `clear` that the server has not heard of. */
+  readonly clearance: Clearance
+}
+
 /** Opens the side of an owner. Sends nothing before it is asked. */
-export async function openSide(
-  { rows, onStatus, ...parts }: SideParts,
-  options: { owner: AnyOwner; tag: string; stores: readonly string[]; clearance: Clearance },
-): Promise<Side> {
+export async function openSide({ rows, onStatus, ...parts }: SideParts, options: SideOptions): Promise<Side> {
   const { clearance, stores } = options
   const replica = await openReplica({
     ...parts,

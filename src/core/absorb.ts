@@ -47,6 +47,8 @@ export interface AbsorbRules {
     seen: number,
     theirs: BinText | undefined,
   ) => BinText | null | undefined | 'elsewhere'
+  /** Whether a page that is gone may still have something to say of what an op was made on. */
+  readonly mayHear: (op: PendingOp) => boolean
 }
 
 /**
@@ -95,7 +97,8 @@ function settle(
     rows: new Map(replica.rows).set(result.bin, next),
   })
   const { op: _, ...rest } = row
-  const settled = { ...rest, known, sent: row.sent.filter(({ n }) => n > result.seen) }
+  const seen = Math.max(result.seen, row.seen ?? 0)
+  const settled = { ...rest, known, seen, sent: row.sent.filter(({ n }) => n > result.seen) }
 
   if (op && editIn(op) <= result.seen) return { replica: put(settled), outcome: 'accepted' }
   if (!op) return { replica: put(settled) }
@@ -114,6 +117,8 @@ function settle(
     case 'conflict':
       // The page that is loaded next can merge.
       if (!rules.knowsVersion(result.bin, known.kept)) return { replica: put(waiting), outcome: 'outdated' }
+      // The last words of a page that is gone tell what it has sent.
+      if (isUnheardOf(result, row, own) && rules.mayHear(op)) return { replica, outcome: 'elsewhere' }
       return resolve(replica, { ...settled, op }, result, known, own, rules)
     case 'superseded':
       if (op.n !== result.n) return { replica: put(waiting) }
@@ -131,6 +136,11 @@ function settle(
         outcome: 'rejected',
       }
   }
+}
+
+/** Whether the server has an edit of this replica that is not known here. */
+function isUnheardOf({ seen }: WireResult, row: ReplicaRow, own: OwnEdits): boolean {
+  return seen > (row.seen ?? 0) && !own.some(({ n }) => n === seen)
 }
 
 const NOTHING: Known = { rev: 0, expires: Infinity }

@@ -57,6 +57,8 @@ export interface ReplicaRow {
   readonly sent: readonly SentOp[]
   /** The last edit that the server refused. */
   readonly rejected?: RejectedEdit
+  /** Highest number of an op of this replica that the server has told to have. */
+  readonly seen?: number
 }
 
 /** What a replica knows besides its rows. */

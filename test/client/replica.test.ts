@@ -1,7 +1,7 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
-import { type ClientReplica, openReplica } from '../../src/client/replica.ts'
+import { type ClientReplica, openReplica, type ReplicaOptions } from '../../src/client/replica.ts'
 import { readingOf } from '../../src/client/replica-rows.ts'
 import { memoryRows } from '../../src/client/storages/memory.ts'
 import type { Rows } from '../../src/client/storages/rows.ts'
@@ -38,7 +38,7 @@ function setUp() {
     },
   }
 
-  const open = (tag = 'tag', definitions: Definitions = bins) => {
+  const open = (tag = 'tag', definitions: Definitions = bins, more: Partial<ReplicaOptions> = {}) => {
     const own = { ...page, clock, newId, cookies: { ...cookies, session: () => device.session } }
     return openReplica({
       definitions,
@@ -47,6 +47,7 @@ function setUp() {
       tag,
       page: own,
       onChange: () => {},
+      ...more,
     })
   }
 
@@ -162,6 +163,38 @@ describe('the replica of a page', () => {
     const later = await open('tag')
     expect([read(later, 'note'), later.pending().count]).toEqual(['text', 1])
     expect(await rows.load('s/new/')).toEqual(new Map())
+  })
+
+  it('edits for nobody no more once the cookies speak of somebody, whom another page may follow already', async () => {
+    const { open, write, rows } = setUp()
+    let present = ''
+    const [slow, quick] = [await open('', bins, { presentTag: () => present }), await open('')]
+    await write(slow, 'note', 'for nobody')
+    present = 'tag'
+    await quick.switchTo('tag')
+    await write(slow, 'other', 'for somebody')
+    expect(slow.tag).toBe('tag')
+    expect([...(await slow.offer(LIMITS)).ops.values()].flat()).toMatchObject([
+      { bin: 'note' },
+      { bin: 'other' },
+    ])
+    expect((await rows.load('s/new/')).size).toBe(0)
+  })
+
+  it('sends with its last words what was stored, as the owner that it was stored for', async () => {
+    const { open, write, beforeNextChange } = setUp()
+    let present = ''
+    const page = { ...fakePage(), texts: fakeStorage() }
+    const replica = await open('', bins, { presentTag: () => present, page })
+    await write(replica, 'note', 'for nobody')
+    present = 'tag'
+    let left: ReturnType<ClientReplica['lastOffer']>
+    beforeNextChange(() => {
+      left = replica.lastOffer(LIMITS)
+    })
+    await write(replica, 'other', 'for somebody')
+    expect(left).toMatchObject({ tag: '' })
+    expect(replica.lastOffer(LIMITS)).toMatchObject({ tag: 'tag' })
   })
 
   it('keeps the later of two edits of a bin that come together', async () => {

@@ -7,7 +7,7 @@ import { fromTrusted } from '../../src/core/data.ts'
 import { defineBins } from '../../src/core/definition.ts'
 import { mergeBy } from '../../src/core/merge.ts'
 import { type BinsRecord, createRecord, isLive } from '../../src/core/record.ts'
-import { edit, offer, type Replica, visible } from '../../src/core/replica.ts'
+import { edit, offer, type PendingOp, type Replica, recall, visible } from '../../src/core/replica.ts'
 import { type AnswerPart, fromCursor, toCursor, toWireRow, type WireOp } from '../../src/core/wire.ts'
 import { SECOND, START } from '../support/clock.ts'
 
@@ -180,6 +180,25 @@ describe('absorb', () => {
     expect(textIn(after, 'one')).toBe(encode({ a: 1, b: 1, d: 1, c: 1 }))
   })
 
+  it('waits for the last words of the page that has sent what it does not know of', () => {
+    const replica = offered(edited(EMPTY, 'one', { a: 1 }, 7)).replica
+    const conflict = {
+      n: 7,
+      bin: 'one',
+      state: 'conflict',
+      seen: 5,
+      rev: 9,
+      sv: 1,
+      data: { json: { a: 1 } },
+    } as const
+    const waiting = absorb(replica, answer([conflict]), { ...RULES, mayHear: () => true })
+    expect(waiting.outcomes).toEqual([{ bin: 'one', outcome: 'elsewhere' }])
+    expect(waiting.replica.rows.get('one')).toEqual(replica.rows.get('one'))
+    const heard = recall(waiting.replica, 'one', { ...opOf(edited(EMPTY, 'one', { a: 1 }, 5)), from: null })
+    const { replica: after } = absorb(heard, answer([conflict]), { ...RULES, sentCursor: 'epoch.9.mark' })
+    expect(textIn(after, 'one')).toBe(encode({ a: 1 }))
+  })
+
   it('remembers the first of very many edits that may have been sent, and the last ones', () => {
     let replica = EMPTY
     for (let n = 1; n <= 300; n += 1) replica = offered(edited(replica, 'one', { a: n }, n)).replica
@@ -218,10 +237,17 @@ const RULES: AbsorbRules = {
   merge: mergeBy(definitions),
   recompute: () => undefined,
   knowsVersion: () => true,
+  mayHear: () => false,
 }
 
 function answer(results: AnswerPart['results']): AnswerPart {
   return { store: 'default', tag: 'tag', cursor: 'epoch.9.mark', results, changes: [] }
+}
+
+function opOf({ rows }: Replica): PendingOp {
+  const op = rows.get('one')?.op
+  if (!op) throw new Error('no edit waits')
+  return op
 }
 
 function edited(replica: Replica, bin: string, data: unknown, at: number): Replica {
@@ -414,6 +440,7 @@ function simulate(seed: number, { deletes = false, powerLoss = false, backup = f
       merge: mergeBy(definitions),
       recompute: () => undefined,
       knowsVersion: () => true,
+      mayHear: () => false,
     }).replica
     for (const [bin, { known }] of rows) {
       const rev = client.replica.rows.get(bin)?.known?.rev ?? 0
