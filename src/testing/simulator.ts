@@ -1,6 +1,7 @@
 import type { Store } from '../server/store.ts'
-import { type Run, run } from './simulator/run.ts'
+import { run } from './simulator/run.ts'
 import { shrink } from './simulator/shrink.ts'
+import type { Run } from './simulator/world.ts'
 
 /** Options of {@link simulate}. */
 export interface SimulateOptions {

@@ -121,7 +121,9 @@ export function openConnection(world: World, jar: CookieJar, onCookies: (tab: st
         return new Response('{"error":"busy"}', { status: 503, headers: { 'retry-after': after } })
       }
       const { method = 'GET', body = null } = init
-      const headers = { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin', cookie }
+      const headers = new Headers(init.headers)
+      headers.set('sec-fetch-site', 'same-origin')
+      headers.set('cookie', cookie)
       return answer(new Request(ORIGIN + path, { method, body, headers }))
     }
   }

@@ -1,5 +1,7 @@
+import type { Definitions } from '../../core/definition.ts'
 import { type BinsServer, serveBins } from '../../server/server.ts'
 import type { ServerBins } from '../../server/server-bins.ts'
+import type { UserOptions } from '../../server/user.ts'
 import { PROGRAMS, type ProgramVersion } from './bins.ts'
 import { type Life, openLife } from './life.ts'
 import type { Vault } from './vault.ts'
@@ -32,11 +34,21 @@ export interface Site {
 /** Where pages find the site. */
 export const ORIGIN = 'https://site.test'
 
+/** Circumstances of {@link openSite}. */
+export interface SiteOptions extends UserOptions {
+  /** How many processes it has. */
+  readonly processes: number
+  /** The version of the program that they run at first. */
+  readonly version: ProgramVersion
+  /** The programs. Default {@link PROGRAMS}. */
+  readonly programs?: Readonly<Record<ProgramVersion, Definitions>>
+}
+
 /** Opens a site. */
 export function openSite(
   world: World,
   vault: Vault,
-  { processes: count, version }: { processes: number; version: ProgramVersion },
+  { processes: count, version, programs = PROGRAMS, user }: SiteOptions,
 ): Site {
   const { timeline, fate, trace } = world
   const dice = fate.dice('site')
@@ -52,7 +64,8 @@ export function openSite(
     const life = openLife(timeline)
     const name = `process ${index + 1}`
     const own = fate.dice(`${name}, start ${starts}`)
-    const server = serveBins(PROGRAMS[ours], {
+    const server = serveBins(programs[ours], {
+      user,
       store: vault.open(`${name}, start ${starts}`, life),
       origin: ORIGIN,
       clock: () => Math.floor(timeline.now) + (offsets[index] ?? 0),

@@ -3,6 +3,7 @@ import type { Moment, Page } from '../../client/page.ts'
 import { openPageBins } from '../../client/page-bins.ts'
 import { idsIn, PROGRAMS, type ProgramVersion } from './bins.ts'
 import { type Life, openLife } from './life.ts'
+import { openPageCookies } from './page-cookies.ts'
 import type { Profile } from './profile.ts'
 import type { Site } from './site.ts'
 import type { World } from './world.ts'
@@ -27,6 +28,9 @@ export interface Tab {
   befall(moment: Moment): void
 }
 
+/** How long a page takes to load, in ms. */
+const LOADING_MS = [0, 0, 30, 300, 2_000]
+
 /** Opens a page in a tab. */
 export function openTab(world: World, site: Site, profile: Profile, version: ProgramVersion): Tab {
   const { timeline, trace, ledger } = world
@@ -36,6 +40,7 @@ export function openTab(world: World, site: Site, profile: Profile, version: Pro
     let bins: ClientBins | undefined
     let isVisible = true
     let owner = profile.jar.get('bb.o') ?? ''
+    const loading = world.fate.dice(`loading of ${name}`)
     /** When it was last told that its edits live as long as the page. */
     let unkeptSince = 0
 
@@ -54,19 +59,21 @@ export function openTab(world: World, site: Site, profile: Profile, version: Pro
       { world, site, profile },
     )
     trace.say(name, () => `opens, with version ${version} of the program`)
-    openPageBins(page, PROGRAMS[version], {
-      onEvent(event) {
-        trace.say(name, () => `reports ${event.type}${'bin' in event ? ` ${event.bin}` : ''}`)
-        if (event.type === 'rejected') noteRejected(event.bin)
-        if (event.type === 'not-kept') unkeptSince = timeline.now
-      },
-    }).then(
-      (opened) => {
-        bins = opened
-        trace.say(name, () => 'is open')
-      },
-      (cause: unknown) => world.violate('pages open', `${name} did not: ${String(cause)}`),
-    )
+    life.after(loading.pick(LOADING_MS), () => {
+      openPageBins(page, PROGRAMS[version], {
+        onEvent(event) {
+          trace.say(name, () => `reports ${event.type}${'bin' in event ? ` ${event.bin}` : ''}`)
+          if (event.type === 'rejected') noteRejected(event.bin)
+          if (event.type === 'not-kept') unkeptSince = timeline.now
+        },
+      }).then(
+        (opened) => {
+          bins = opened
+          trace.say(name, () => 'is open')
+        },
+        (cause: unknown) => world.violate('pages open', `${name} did not: ${String(cause)}`),
+      )
+    })
 
     function noteRejected(bin: string): void {
       const data = bins?.rejected(bin)?.data
@@ -116,24 +123,18 @@ function openPage(
   const { fate } = world
   const dice = fate.dice(name)
   const { jar, channel, locks } = profile
+  const cookies = openPageCookies(jar)
   const onAnswer = (text: string) => {
     for (const tag of tagsIn(text)) profile.noteAnswer(tag)
   }
   return {
     cookies: {
-      find: () => undefined,
-      set() {},
-      renew() {},
-      unkept: [],
-      names: () => [],
+      ...cookies,
       visitorTag() {
         // Cookies end without a word.
         profile.noteOwner()
-        return jar.get('bb.o') ?? null
+        return cookies.visitorTag()
       },
-      userTag: () => null,
-      session: () => jar.get('bb.s'),
-      startSession: () => jar.get('bb.s') ?? 'session',
     },
     rows: profile.disk.open(name, life),
     texts: profile.texts?.storage,
