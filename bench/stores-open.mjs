@@ -12,8 +12,15 @@ import { startRedis } from '../test/support/servers/redis.ts'
 const SYSTEMS = {
   async memory() {
     const { memoryStore } = await import('breadbin/stores/memory')
-    const store = memoryStore({ maxBytes: 4 * 1_024 ** 3 })
-    return { open: () => store, close() {} }
+    const stores = new Map()
+    return {
+      open(name) {
+        const store = stores.get(name) ?? memoryStore({ maxBytes: 4 * 1_024 ** 3 })
+        stores.set(name, store)
+        return store
+      },
+      close() {},
+    }
   },
 
   async file() {

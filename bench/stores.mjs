@@ -3,19 +3,25 @@
 //   npm run build && node bench/stores.mjs [speed] [growth] [sweep] [--count 1000000] [--expired 100000] [store ...]
 //
 // speed: reads and writes per second, of 8 callers at a time, of 1,000 records of 500 bytes.
-// growth: what a read takes among `count` records, over what it takes among 1,000, all of which have been read before.
-// sweep: the longest read while `expired` records are swept as a server does it, 100 at a time, and the longest while
-// nothing is swept: on a machine that others use, some reads wait for those.
+// growth: what a read of a record at random takes among `count` records, over what it takes among 1,000, all of which have been
+// read before. A round in which this process had to wait for the disk does not count, unless all had to. Some machines take
+// memory away from what nobody has read for a minute: there, TMPDIR=/dev/shm keeps a million files in memory.
+// sweep: what the reads of a process take at most, and all but one in a thousand of them, while it sweeps `expired` records as
+// a server does it, 100 at a time, and while it sweeps nothing: on a machine that others use, some reads wait for those.
 //
-// Rounds take turns, so that whatever else the machine does meets all of them; figures are medians, the longest read too: a
-// round sweeps its share. Databases and caches run
-// on this machine with the settings that docs/stores.md asks for. The reader of `sweep` is in the process that sweeps, so
-// that what holds up its event loop counts too.
+// Rounds take turns, so that whatever else the machine does meets all of them. Rates and times are medians of the rounds, and
+// those beside them, called least, are of the round that was disturbed least. Databases and caches run on this machine with the
+// settings that docs/stores.md asks for. The reader of `sweep` is in the process that sweeps, so that what holds up its event
+// loop counts too.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { NAMES, openSystem } from './stores-open.mjs'
 
-const KINDS = { speed: NAMES, growth: ['file', 'sqlite', 'lmdb', 'postgres', 'redis'], sweep: NAMES }
+const KINDS = {
+  speed: NAMES,
+  growth: ['memory', 'file', 'sqlite', 'lmdb', 'postgres', 'redis'],
+  sweep: NAMES,
+}
 const { values, positionals } = parseArgs({
   options: {
     count: { type: 'string', default: '1000000' },
@@ -98,7 +104,7 @@ async function rateOf(turn) {
 }
 
 async function growth(names) {
-  print('store', `µs at ${FEW}`, `µs at ${count}`, 'ratio')
+  print('store', `µs at ${FEW}`, `µs at ${count}`, 'ratio', 'ratio of the least', 'rounds that count')
   for (const name of names) {
     const system = await openSystem(name)
     await fill(system.fill('few'), FEW)
@@ -108,31 +114,41 @@ async function growth(names) {
       await many.read(keyOf(index), { now: NOW })
       if (index % 1_000 === 0) await new Promise(setImmediate)
     }
-    const [fewTimes, manyTimes] = [[], []]
+    const [fewRounds, manyRounds] = [[], []]
     for (let round = 0; round < 10 * rounds; round += 1) {
       const isFirst = round % 2 === 0
-      if (isFirst) fewTimes.push(await readTime(few, FEW))
-      manyTimes.push(await readTime(many, count))
-      if (!isFirst) fewTimes.push(await readTime(few, FEW))
+      if (isFirst) fewRounds.push(await readRound(few, FEW))
+      manyRounds.push(await readRound(many, count))
+      if (!isFirst) fewRounds.push(await readRound(few, FEW))
     }
-    const [before, after] = [median(fewTimes), median(manyTimes)]
-    print(name, before.toFixed(1), after.toFixed(1), (after / before).toFixed(2))
+    const [before, after] = [timesThatCount(fewRounds), timesThatCount(manyRounds)]
+    const ratio = (of) => (of(after) / of(before)).toFixed(2)
+    const medians = [before, after].map((times) => median(times).toFixed(1))
+    print(name, ...medians, ratio(median), ratio(least), `${after.length}/${manyRounds.length}`)
     await closeAll([system])
   }
 }
 
-/** What one read of records at random takes, in µs. */
-async function readTime(store, size) {
-  const reads = 500
+/** What one read of records at random takes, in µs, and how often this process waited for the disk meanwhile. */
+async function readRound(store, size) {
+  const keys = Array.from({ length: 500 }, () => keyOf(dice(size)))
+  const { fsRead } = process.resourceUsage()
   const start = performance.now()
-  for (let index = 0; index < reads; index += 1) {
-    if (!(await store.read(keyOf(dice(size)), { now: NOW }))) throw new Error('a record is lost')
+  for (const key of keys) {
+    if (!(await store.read(key, { now: NOW }))) throw new Error('a record is lost')
   }
-  return ((performance.now() - start) / reads) * 1_000
+  const time = ((performance.now() - start) / keys.length) * 1_000
+  return { time, fromDisk: process.resourceUsage().fsRead - fsRead }
+}
+
+function timesThatCount(measured) {
+  const fromMemory = measured.filter(({ fromDisk }) => fromDisk === 0)
+  return (fromMemory.length > 0 ? fromMemory : measured).map(({ time }) => time)
 }
 
 async function sweep(names) {
-  print('store', 'swept', 'ms', 'longest read, ms', 'without a sweep, ms')
+  const quiet = ['without a sweep: longest', '99.9 %']
+  print('store', 'swept', 'ms', 'longest read, ms', '99.9 %', ...quiet)
   for (const name of names) {
     const system = await openSystem(name)
     await fill(system.fill('sweep'), expired, { prefix: 'expired', expires: NOW + 1 })
@@ -149,43 +165,40 @@ async function sweep(names) {
       }
       return swept
     }
-    await longestRead(store, () => readTime(store, FEW))
-    const [busy, quiet, times] = [[], [], []]
-    let swept = 0
+    await readDuring(store, () => readRound(store, FEW))
+    let [busy, still] = [[], []]
+    let [swept, took] = [0, 0]
     for (let round = 0; round < rounds; round += 1) {
       const start = performance.now()
-      const { longest, result } = await longestRead(store, sweepShare)
-      times.push(performance.now() - start)
-      busy.push(longest)
+      const { times, result } = await readDuring(store, sweepShare)
+      const time = performance.now() - start
+      busy = busy.concat(times)
       swept += result
-      quiet.push((await longestRead(store, () => sleep(times.at(-1)))).longest)
+      took += time
+      still = still.concat((await readDuring(store, () => sleep(time))).times)
     }
-    const took = times.reduce((sum, time) => sum + time)
-    print(
-      name,
-      ...[swept, took].map((number) => number.toFixed(0)),
-      ...[busy, quiet].map((longest) => median(longest).toFixed(1)),
-    )
+    const columns = [busy, still].flatMap((times) => [rank(times, 1), rank(times, 0.999)])
+    print(name, `${swept}`, took.toFixed(0), ...columns.map((time) => time.toFixed(1)))
     await closeAll([system])
   }
 }
 
-/** Reads until some work is done, and tells how long a read took at most, from when it was due. */
-async function longestRead(store, work) {
+/** Reads until some work is done. Answers what each read took, from when it was due, in ms. */
+async function readDuring(store, work) {
   let isDone = false
-  let longest = 0
+  const times = []
   const reading = (async () => {
     while (!isDone) {
       const start = performance.now()
       await new Promise(setImmediate)
       await store.read(keyOf(dice(FEW)), { now: NOW })
-      longest = Math.max(longest, performance.now() - start)
+      times.push(performance.now() - start)
     }
   })()
   const result = await work()
   isDone = true
   await reading
-  return { longest, result }
+  return { times, result }
 }
 
 async function fill(store, size, { prefix = 'v', expires = LATER } = {}) {
@@ -214,12 +227,21 @@ function dice(sides) {
 }
 
 function median(numbers) {
+  return rank(numbers, 0.5)
+}
+
+function least(numbers) {
+  return rank(numbers, 0)
+}
+
+/** The number that a share of all is below. */
+function rank(numbers, share) {
   const sorted = numbers.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)]
+  return sorted[Math.min(Math.floor(share * sorted.length), sorted.length - 1)]
 }
 
 function print(name, ...columns) {
-  console.log(name.padEnd(10), ...columns.map((column) => column.padStart(20)))
+  console.log(name.padEnd(10), ...columns.map((column) => column.padStart(18)))
 }
 
 async function closeAll(systems) {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { endTogether } from '../support/end-together.ts'
 import { ROOT } from '../support/run.ts'
 
 /** The demo, as a process of its own. */
@@ -36,6 +37,7 @@ export async function startDemo(): Promise<Demo> {
       env: { ...env, DATA: data, PORT: port },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    endTogether(started)
     started.stdout.setEncoding('utf8').on('data', (text: string) => {
       output.log += text
     })

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Redis as IoRedis } from 'ioredis'
-import { afterAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Store } from '../../src/server/store.ts'
 import { layeredStore } from '../../src/stores/layered.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
@@ -12,7 +12,7 @@ import { makeGate } from '../support/gate.ts'
 import { needs } from '../support/needs.ts'
 import { LATER, NOW, temporaryFolders } from '../support/open-store.ts'
 import { restless } from '../support/restless.ts'
-import { startRedis } from '../support/servers/redis.ts'
+import { type Redis, startRedis } from '../support/servers/redis.ts'
 
 const folders = temporaryFolders()
 const openSqlite = () => sqliteStore(join(folders.make(), 'bins.db'))
@@ -174,18 +174,23 @@ describe('layeredStore', () => {
 const redisProgram = needs('redis')
 
 if (redisProgram) {
-  describe('layeredStore of Redis before SQLite', async () => {
-    const redis = await startRedis(redisProgram)
-    const client = new IoRedis(redis.url, { retryStrategy: () => 20 })
+  describe('layeredStore of Redis before SQLite', () => {
+    let redis: Redis
+    let client: IoRedis
     let prefixes = 0
     const open = (back = openSqlite()) => {
       prefixes += 1
       return layeredStore(redisStore(client, { prefix: `${prefixes}:` }), back)
     }
 
+    beforeAll(async () => {
+      redis = await startRedis(redisProgram)
+      client = new IoRedis(redis.url, { retryStrategy: () => 20 })
+    })
+
     afterAll(async () => {
-      client.disconnect()
-      await redis.stop()
+      client?.disconnect()
+      await redis?.stop()
     })
 
     storeSuite(it, { open })

@@ -7,10 +7,19 @@ import type { SmallDisk } from './small-disk.ts'
 /** 10 KB that no database compresses. */
 const TEXT = Array.from({ length: 160 }, (_, index) => hash('sha256', String(index))).join('')
 
-const entry = { version: 1, text: TEXT, expires: LATER }
+/**
+ * What must be true of a store whose disk is full.
+ *
+ * @param options.textLength Length of its texts, of characters of one byte; 10,240 by default, which is the most.
+ */
+export function fullDiskSuite(
+  test: typeof it,
+  disk: SmallDisk,
+  open: () => Store,
+  { textLength = TEXT.length }: { textLength?: number } = {},
+): void {
+  const entry = { version: 1, text: TEXT.slice(0, textLength), expires: LATER }
 
-/** What must be true of a store whose disk is full. */
-export function fullDiskSuite(test: typeof it, disk: SmallDisk, open: () => Store): void {
   test('rejects what has no room on a full disk, keeps what it has, and goes on when there is room', async () => {
     const store = open()
     let count = 0

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { endTogether } from './end-together.ts'
 
 /** A program that serves something. */
 export interface Program {
@@ -12,6 +13,7 @@ export interface Program {
 /** Starts a program of Node, and waits for its first line. */
 export async function startProgram(args: readonly string[], cwd: string): Promise<Program> {
   const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  endTogether(child)
   let output = ''
   let errors = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

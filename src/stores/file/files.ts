@@ -1,4 +1,14 @@
-import { linkSync, mkdirSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs'
 import { open, readdir, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -57,6 +67,26 @@ export function readIfThere(path: string): string | undefined {
   }
 }
 
+/** What somebody makes of a file's content in UTF-8, and how many names it has **after** that; `undefined` if it is not there. */
+export function readWithNames<Result>(
+  path: string,
+  look: (content: string) => Result,
+): { result: Result; names: number } | undefined {
+  const file = openIfThere(path)
+  if (file === undefined) return undefined
+  try {
+    const result = look(readFileSync(file, 'utf8'))
+    return { result, names: fstatSync(file).nlink }
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Whether there is a file. */
+export function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined
+}
+
 /** Gives a file a second name; `false` if that is taken. The kernel lets one caller do it, in any process. */
 export function linkIfFree(file: string, path: string): boolean {
   try {
@@ -85,4 +115,12 @@ export function ignoreMissing(error: unknown): undefined {
 
 function hasCode(error: unknown, code: string): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === code
+}
+
+function openIfThere(path: string): number | undefined {
+  try {
+    return openSync(path, 'r')
+  } catch (error) {
+    return ignoreMissing(error)
+  }
 }

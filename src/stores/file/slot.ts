@@ -43,25 +43,27 @@ export function isSameSlot(one: Slot | undefined, other: Slot | undefined): bool
 }
 
 /** Formats a slot file: a line of JSON, then the text as it is. JSON has no `Infinity`: it becomes `null`. */
-export function formatSlot({ key, version, expires, nonces, text }: Slot): string {
-  return `${JSON.stringify({ key, version, expires, nonces })}\n${text}`
+export function formatSlot({ key, version, expires, generation, nonces, text }: Slot): string {
+  return `${JSON.stringify({ key, version, expires, generation, nonces })}\n${text}`
 }
 
 /**
- * Parses a slot file. Its generation is in its name.
+ * Parses a slot file.
  *
  * @throws SyntaxError if it is none: whoever wrote it, it was not {@link formatSlot}.
  */
-export function parseSlot(content: string, generation: number): Slot {
+export function parseSlot(content: string): Slot {
   const end = content.indexOf('\n')
-  const { key, version, expires, nonces } = toHeader(JSON.parse(content.slice(0, Math.max(end, 0))))
-  return { key, version, expires: expires ?? Infinity, nonces, generation, text: content.slice(end + 1) }
+  const header = toHeader(JSON.parse(content.slice(0, Math.max(end, 0))))
+  const { key, version, expires, generation, nonces } = header
+  return { key, version, expires: expires ?? Infinity, generation, nonces, text: content.slice(end + 1) }
 }
 
 interface Header {
   readonly key: string
   readonly version: number
   readonly expires: number | null
+  readonly generation: number
   readonly nonces: string
 }
 
@@ -72,6 +74,7 @@ function toHeader(json: unknown): Header {
     typeof header?.key === 'string' &&
     typeof header.version === 'number' &&
     (typeof header.expires === 'number' || header.expires === null) &&
+    typeof header.generation === 'number' &&
     typeof header.nonces === 'string'
   if (!isHeader) throw new SyntaxError('no slot header')
   return header

@@ -23,6 +23,8 @@ import { followSlot, formatSlot, isSameSlot, nonceOf, type Slot, type SlotEntry 
  *    long ago to tell, and then the writer says that.
  * 3. Slot g has gone, and the highest slot is this one: lost. Only the removal of a key that is long dead does that.
  *
+ * Who has won moves the temporary file to the key's name without a generation: a hint that readers prove (`shards.ts`).
+ *
  * After a removal, generations start again at 1. To be confused by that, a writer would have to sleep between two
  * system calls for as long as the removal waits, and rule 3 finds even that one.
  */
@@ -87,6 +89,7 @@ export function openSlots(directory: string): Slots {
       try {
         await writeFile(file, formatSlot(next), { flag: 'wx', mode: 0o600, flush: true })
         if (!claim(file, name, previous, nonce)) return false
+        await shards.expose(file, name)
       } finally {
         await unlink(file).catch(ignoreMissing)
       }
@@ -98,6 +101,8 @@ export function openSlots(directory: string): Slots {
     async remove(slot) {
       const name = hashKey(slot.key)
       let isRemoved = false
+      // First, since nobody would come back for it. A writer who is slower than this can give it back at any time.
+      await shards.hide(name)
       for (const generation of shards.generations(name)) {
         // This slot comes last, and whoever unlinks it has removed the key. What is higher is a new life.
         if (generation <= slot.generation) isRemoved = await shards.unlinkLater(name, generation)

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { followSlot, formatSlot, nonceOf, parseSlot, type Slot } from '../../../src/stores/file/slot.ts'
 
 const ENTRY = { key: 'a\n"b', version: 7, expires: 2_000_000_000_000, text: 'line\nline' }
-const FILE = '{"key":"a\\n\\"b","version":7,"expires":2000000000000,"nonces":"aaaaaaaabbbbbbbb"}\nline\nline'
+const FILE =
+  '{"key":"a\\n\\"b","version":7,"expires":2000000000000,"generation":2,"nonces":"aaaaaaaabbbbbbbb"}\nline\nline'
 const SLOT: Slot = { ...ENTRY, generation: 2, nonces: 'aaaaaaaabbbbbbbb' }
 
 describe('a slot file', () => {
@@ -11,16 +12,16 @@ describe('a slot file', () => {
   })
 
   it('is read as it was in version 0.1', () => {
-    expect(parseSlot(FILE, 2)).toEqual(SLOT)
+    expect(parseSlot(FILE)).toEqual(SLOT)
   })
 
   it('keeps what never expires', () => {
-    expect(parseSlot(formatSlot({ ...SLOT, expires: Infinity }), 2).expires).toBe(Infinity)
+    expect(parseSlot(formatSlot({ ...SLOT, expires: Infinity })).expires).toBe(Infinity)
   })
 
   it('is nothing else', () => {
     for (const content of ['', '\n', 'null\n', '{}\n', '[]\ntext', FILE.slice(0, 40), FILE.slice(1)]) {
-      expect(() => parseSlot(content, 2)).toThrow(SyntaxError)
+      expect(() => parseSlot(content)).toThrow(SyntaxError)
     }
   })
 })

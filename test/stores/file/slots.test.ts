@@ -1,4 +1,4 @@
-import fs, { copyFileSync, writeFileSync } from 'node:fs'
+import fs, { copyFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { extname, join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
@@ -8,13 +8,15 @@ import { LATER, NOW, temporaryFolders } from '../../support/open-store.ts'
 import { runProcesses, runProcessSync, type Task } from '../../support/store-processes.ts'
 
 const folders = temporaryFolders()
-const { linkSync, readdirSync, readFileSync } = fs
-const { unlink, writeFile } = fs.promises
+const { fstatSync, linkSync, readdirSync, readFileSync } = fs
+const { rename, unlink, writeFile } = fs.promises
 
 afterEach(() => {
   replaceLink(linkSync)
+  replace(fs, 'fstatSync', fstatSync)
   replace(fs, 'readdirSync', readdirSync)
   replace(fs, 'readFileSync', readFileSync)
+  replace(fs.promises, 'rename', rename)
   replace(fs.promises, 'unlink', unlink)
   replace(fs.promises, 'writeFile', writeFile)
 })
@@ -32,7 +34,7 @@ describe('the slots of a fileStore', () => {
     const { directory, store } = await openWithEntry()
     await store.write('key', entry(2), 1, NOW)
     // As a writer leaves it that is killed after its link.
-    const [second = ''] = filesIn(directory)
+    const [second = ''] = slotsIn(directory)
     copyFileSync(join(directory, second), join(directory, second.replace(/2$/, '1')))
     const removed: string[] = []
     replace(fs.promises, 'unlink', async (path) => {
@@ -47,24 +49,71 @@ describe('the slots of a fileStore', () => {
     const { directory, store } = await openWithEntry()
     for (let version = 2; version <= 10; version += 1)
       await store.write('key', entry(version), version - 1, NOW)
-    const [tenth = ''] = filesIn(directory)
+    const [tenth = ''] = slotsIn(directory)
     writeFileSync(join(directory, tenth.replace(/10$/, '9')), 'damaged')
     expect(await store.read('key', { now: NOW })).toEqual(entry(10))
     expect(await store.write('key', entry(11), 10, NOW)).toBe(true)
-    expect(filesIn(directory)).toEqual([tenth.replace(/10$/, '11')])
+    expect(slotsIn(directory)).toEqual([tenth.replace(/10$/, '11')])
   })
 
-  it('never reads the slot of a late writer', async () => {
-    const { folder, directory, store } = await openWithEntry()
-    const [first = ''] = filesIn(directory)
-    interruptRead(() => {
-      runProcessSync('file', folder, { task: 'write', key: 'key', times: 2 })
-      writeFileSync(
-        join(directory, first),
-        '{"key":"key","version":9,"expires":null,"nonces":"latelate"}\nlate',
-      )
+  it.each(['with', 'without'] as const)(
+    'never reads the slot of a late writer, %s the plain name',
+    async (plain) => {
+      const { folder, directory, store } = await openWithEntry()
+      const [first = ''] = slotsIn(directory)
+      if (plain === 'without') unlinkSync(join(directory, plainOf(first)))
+      interruptRead(() => {
+        runProcessSync('file', folder, { task: 'write', key: 'key', times: 2 })
+        writeFileSync(join(directory, first), LATE)
+      })
+      expect(await store.read('key', { now: NOW })).toEqual({ ...entry(3), text: 'other 3' })
+    },
+  )
+
+  it('reads a record without a look at others', async () => {
+    const { store } = await openWithEntry()
+    await store.write('key', entry(2), 1, NOW)
+    replace(fs, 'readdirSync', () => {
+      throw new Error('listed')
     })
-    expect(await store.read('key', { now: NOW })).toEqual({ ...entry(3), text: 'other 3' })
+    expect(await store.read('key', { now: NOW })).toEqual(entry(2))
+  })
+
+  it('reads the highest slot where a writer was killed before it exposed it', async () => {
+    const { store } = await openWithKilled()
+    expect(await store.read('key', { now: NOW })).toEqual(entry(2))
+  })
+
+  it('reads nothing older than what was there when it began', async () => {
+    const { folder, store } = await openWithKilled()
+    const interrupted = ((...call: Parameters<typeof fstatSync>) => {
+      replace(fs, 'fstatSync', fstatSync)
+      const stats = fstatSync(...call)
+      runProcessSync('file', folder, { task: 'write', key: 'key', times: 1 })
+      return stats
+    }) as typeof fstatSync
+    replace(fs, 'fstatSync', interrupted)
+    expect((await store.read('key', { now: NOW }))?.version).toBeGreaterThanOrEqual(2)
+  })
+
+  it('reads the highest slot where a late writer has exposed one that was replaced', async () => {
+    const { folder, store } = await openWithEntry()
+    replace(fs.promises, 'rename', async (...call) => {
+      runProcessSync('file', folder, { task: 'write', key: 'key', times: 2 })
+      await rename(...call)
+    })
+    expect(await store.write('key', { ...entry(2), text: 'mine' }, 1, NOW)).toBe(true)
+    expect(await store.read('key', { now: NOW })).toEqual({ ...entry(4), text: 'other 4' })
+  })
+
+  it('writes what it cannot expose', async () => {
+    const { directory, store } = await openWithEntry()
+    replace(fs.promises, 'rename', async () => {
+      throw Object.assign(new Error('disk full'), { code: 'ENOSPC' })
+    })
+    expect(await store.write('key', entry(2), 1, NOW)).toBe(true)
+    expect(await store.read('key', { now: NOW })).toEqual(entry(2))
+    expect(filesIn(join(directory, 'temp'))).toEqual([])
   })
 
   it('flushes the file before it links and the directory after it unlinks', async () => {
@@ -121,7 +170,7 @@ describe('the slots of a fileStore', () => {
       throw Object.assign(new Error('disk full'), { code: 'ENOSPC' })
     })
     await expect(store.write('key', entry(1), 0, NOW)).rejects.toThrow('disk full')
-    expect(filesIn(directory)).toEqual([])
+    expect(slotsIn(directory)).toEqual([])
   })
 })
 
@@ -148,7 +197,7 @@ describe('a writer of a fileStore that sleeps while it links', () => {
     interrupt('before', folder, { task: 'write', key: 'key', times: 2 })
     expect(await store.write('key', { ...entry(2), text: 'mine' }, 1, NOW)).toBe(false)
     expect(await store.read('key', { now: NOW })).toEqual({ ...entry(3), text: 'other 3' })
-    expect(filesIn(directory)).toHaveLength(1)
+    expect(slotsIn(directory)).toHaveLength(1)
   })
 
   it('is not deceived by the slot of another late writer, who was killed', async () => {
@@ -156,8 +205,8 @@ describe('a writer of a fileStore that sleeps while it links', () => {
     replaceLink((existing, path) => {
       replaceLink(linkSync)
       runProcessSync('file', folder, { task: 'write', key: 'key', times: 2 })
-      const third = filesIn(directory).find((file) => file.endsWith('.3')) ?? ''
-      copyFileSync(join(directory, third), join(directory, third.replace(/3$/, '1')))
+      const third = slotsIn(directory).find((file) => file.endsWith('.3')) ?? ''
+      writeFileSync(join(directory, third.replace(/3$/, '1')), LATE)
       linkSync(existing, path)
     })
     expect(await store.write('key', { ...entry(2), text: 'mine' }, 1, NOW)).toBe(false)
@@ -210,7 +259,7 @@ describe('a writer of a fileStore that sleeps while it links', () => {
       interrupt(when, folder, { task: 'write', key: 'key', times: 70 })
       await expect(store.write('key', entry(2), 1, NOW)).rejects.toMatchObject({ code: 'STORE_TIMEOUT' })
       expect((await store.read('key', { now: NOW }))?.text).toMatch(/^other 7[12]$/)
-      expect(filesIn(directory)).toHaveLength(1)
+      expect(slotsIn(directory)).toHaveLength(1)
     }
   })
 
@@ -218,8 +267,7 @@ describe('a writer of a fileStore that sleeps while it links', () => {
     const { folder, directory, store } = await openWithEntry(50)
     replace(fs.promises, 'writeFile', async (...call) => {
       await writeFile(...call)
-      for (const file of filesIn(directory))
-        if (!file.startsWith('temp')) fs.unlinkSync(join(directory, file))
+      for (const file of slotsIn(directory)) unlinkSync(join(directory, file))
       runProcessSync('file', folder, { task: 'write', key: 'key', times: 1 })
       replaceLink(() => {
         throw new Error('linked')
@@ -233,15 +281,45 @@ describe('a writer of a fileStore that sleeps while it links', () => {
     const { directory, store } = await openWithEntry()
     replaceLink((existing, path) => {
       replaceLink(linkSync)
-      for (const file of filesIn(directory))
-        if (!file.startsWith('temp')) fs.unlinkSync(join(directory, file))
+      for (const file of slotsIn(directory)) unlinkSync(join(directory, file))
       linkSync(existing, path)
     })
     expect(await store.write('key', entry(2), 1, NOW)).toBe(false)
     expect(await store.read('key', { now: NOW })).toBeUndefined()
-    expect(filesIn(directory)).toEqual([])
+    expect(slotsIn(directory)).toEqual([])
   })
 })
+
+/** A slot of generation 1 that is not the one which was there. */
+const LATE = '{"key":"key","version":9,"expires":null,"generation":1,"nonces":"latelate"}\nlate'
+
+/** A store in which a writer was killed between its link and all that follows. */
+async function openWithKilled() {
+  const opened = await openWithEntry()
+  const never = new Promise<never>(() => {})
+  let isLinked = () => {}
+  const linked = new Promise<void>((resolve) => {
+    isLinked = resolve
+  })
+  replace(fs.promises, 'rename', () => {
+    isLinked()
+    return never
+  })
+  void opened.store.write('key', entry(2), 1, NOW)
+  await linked
+  replace(fs.promises, 'rename', rename)
+  expect(slotsIn(opened.directory)).toHaveLength(2)
+  return opened
+}
+
+function plainOf(slot: string): string {
+  return slot.slice(0, slot.lastIndexOf('.'))
+}
+
+/** Paths of all names that have a generation. */
+function slotsIn(directory: string): string[] {
+  return filesIn(directory).filter((path) => /\.\d+$/.test(path))
+}
 
 async function openWithEntry(version = 1) {
   const folder = folders.make()

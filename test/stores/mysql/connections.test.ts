@@ -1,13 +1,18 @@
 import { createPool, type Pool, type PoolOptions, type RowDataPacket } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeTable } from '../../../src/stores/mysql/statements.ts'
 import { mysqlStore } from '../../../src/stores/mysql.ts'
+import { fullDiskSuite } from '../../support/full-disk-suite.ts'
 import { needs } from '../../support/needs.ts'
 import { LATER, NOW } from '../../support/open-store.ts'
 import { outageSuite } from '../../support/outage-suite.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { type Mariadb, startMariadb } from '../../support/servers/mariadb.ts'
+import { unprivileged } from '../../support/servers/program.ts'
+import { mountSmallDisk } from '../../support/small-disk.ts'
 
 const program = needs('mariadb')
+const disk = mountSmallDisk()
 const entry = { version: 1, text: 'text', expires: LATER }
 
 if (program) {
@@ -22,6 +27,7 @@ if (program) {
   afterAll(async () => {
     await pool.end()
     await mariadb.stop()
+    disk?.remove()
   })
 
   /** A pool of its own for one test. */
@@ -33,6 +39,31 @@ if (program) {
       // It rejects if a connection could not be made meanwhile.
       await own.end().catch(() => {})
     }
+  }
+
+  if (disk) {
+    describe('mysqlStore of a table whose disk is full', () => {
+      beforeAll(async () => {
+        const folder = disk.makeFolder('mariadb', unprivileged('mysql'))
+        await pool.query(writeTable('full').replace(/;$/, ` DATA DIRECTORY = '${folder}'`))
+      })
+
+      // MariaDB 10.11 ends ("Out of disk space in rollback") where a text that has no room is longer than half a page of
+      // 16 KB, and where it cannot write its logs.
+      fullDiskSuite(it, disk, () => mysqlStore(pool, { table: 'full' }), { textLength: 5_000 })
+
+      it('is told that the table is full', async () => {
+        const store = mysqlStore(pool, { table: 'full' })
+        disk.fill()
+        const fill = async () => {
+          for (let index = 0; index < 1_000; index += 1) {
+            await store.write(`other ${index}`, { ...entry, text: 'x'.repeat(5_000) }, 0, NOW)
+          }
+        }
+        await expect(fill()).rejects.toMatchObject({ code: 'ER_RECORD_FILE_FULL' })
+        disk.free()
+      })
+    })
   }
 
   describe('mysqlStore of a server that fails', () => {

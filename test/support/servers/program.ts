@@ -4,6 +4,7 @@ import { chownSync, mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { endTogether } from '../end-together.ts'
 
 /** A program that runs beside the tests. */
 export interface Started {
@@ -43,6 +44,7 @@ export async function startProgram(
     env: { ...process.env, ...env },
     ...account,
   })
+  endTogether(child)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -50,8 +52,6 @@ export async function startProgram(
     })
   }
   const isOver = () => child.exitCode !== null || child.signalCode !== null
-  const kill = () => child.kill('SIGKILL')
-  process.once('exit', kill)
   while (!(await isListening(port))) {
     if (isOver()) throw new Error(`${path} ended:\n${output}`)
   }
@@ -60,7 +60,6 @@ export async function startProgram(
     pid: child.pid as number,
     signal: (signal) => void child.kill(signal),
     async stop(signal = 'SIGTERM') {
-      process.off('exit', kill)
       if (isOver()) return
       child.kill(signal)
       await once(child, 'exit')
