@@ -238,7 +238,7 @@ export function openRequest(
     },
     async link(url, options) {
       const maxAge = checkLink(head, url, options)
-      disclosure.readOwner()
+      disclosure.tellSecret()
       return formatLink(url, await records().link(maxAge), definitions.cookie)
     },
     clear: () => clear(cookieBins()),

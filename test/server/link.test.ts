@@ -120,6 +120,16 @@ describe('a link', () => {
     expect(error).toBe('TypeError')
   })
 
+  it('is in no cache', async () => {
+    const { server, laptop } = await openPair()
+    const headers = { cookie: laptop.jar.header() }
+    const response = await server.handle(new Request('http://localhost/', { headers }), async (state) => {
+      return Response.json(await state.link('/'), { headers: { 'cache-control': 'max-age=60' } })
+    })
+    expect(response.headers.get('cache-control')).toBe('private, no-store')
+    expect(response.headers.getSetCookie()).toEqual([])
+  })
+
   it('needs a response that can take the cookies', async () => {
     const { server } = await open()
     let state: State | undefined
