@@ -78,9 +78,8 @@ async function decide(handOver: HandOver, mayMerge: boolean): Promise<LinkAnswer
 /** Whether the link makes its bearer the visitor of a record. */
 function opens({ parts, token, former }: HandOver, record: BinsRecord): boolean {
   const now = parts.clock()
-  const link = findLink(record, token, { by: former, now })
-  const isOver = record.erased !== undefined || record.created + parts.visitorAge <= now
-  return link !== undefined && !isOver && record.revoked === undefined
+  const isOver = record.created + parts.visitorAge <= now
+  return !isOver && findLink(record, token, { by: former, now }) !== undefined
 }
 
 /** The device is this visitor already. */
