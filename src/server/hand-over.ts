@@ -4,7 +4,7 @@ import { BARE_AGE } from '../core/limits.ts'
 import type { BinsRecord } from '../core/record.ts'
 import { type LinkRefusal, type LinkRequest, PROTOCOL, type UnknownUser } from '../core/wire.ts'
 import { type Adoption, openAdoption } from './adoption.ts'
-import { renewCookie } from './devices.ts'
+import { isShared, renewCookie } from './devices.ts'
 import { unmoved, unreadableRecord } from './errors.ts'
 import { freshRecord } from './fresh.ts'
 import type { RequestHead } from './head.ts'
@@ -25,6 +25,8 @@ interface HandOver extends RequestOwner {
   readonly token: Token
   /** Public name of the visitor that the device was before. */
   readonly former: string | undefined
+  /** The same, if no other device is that visitor: by this it is known when it comes again. */
+  readonly alone: string | undefined
 }
 
 /** What a visitor has in a store. */
@@ -51,9 +53,10 @@ export async function acceptLink(
   if (visitor.isUnreadable) throw unreadableRecord()
   const token = parseToken(request.token)
   const former = visitor.token && visitorTag(visitor.token)
+  const alone = visitor.record && isShared(visitor.record, parts.clock()) ? undefined : former
   const adoption = openAdoption(parts, { isIncluded: () => true, session: visitor.session })
   const answer = token
-    ? await decide({ ...owner, parts, adoption, token, former }, request.merge === true)
+    ? await decide({ ...owner, parts, adoption, token, former, alone }, request.merge === true)
     : refused('gone')
   if ('error' in answer && answer.error === 'gone') report(parts.onEvent, { type: 'unknown-link' })
   const lines = [...jar.changes.values()].map(({ line }) => line).filter((line) => line !== undefined)
@@ -76,10 +79,10 @@ async function decide(handOver: HandOver, mayMerge: boolean): Promise<LinkAnswer
 }
 
 /** Whether the link makes its bearer the visitor of a record. */
-function opens({ parts, token, former }: HandOver, record: BinsRecord): boolean {
+function opens({ parts, token, alone }: HandOver, record: BinsRecord): boolean {
   const now = parts.clock()
   const isOver = record.created + parts.visitorAge <= now
-  return !isOver && findLink(record, token, { by: former, now }) !== undefined
+  return !isOver && findLink(record, token, { by: alone, now }) !== undefined
 }
 
 /** The device is this visitor already. */
@@ -124,10 +127,10 @@ function isAll({ done }: { done: readonly Op[] }, ops: readonly Op[]): boolean {
 
 /**
  * Lets the device in, then takes its bins along, and only then takes them away from where they were: whatever fails in
- * between, the device still is its former visitor, and can come with the link once more.
+ * between, the device still is its former visitor, with its bins.
  */
 async function moveIn(handOver: HandOver, luggage: readonly Luggage[]): Promise<LinkAnswer> {
-  const { parts, visitor, records, adoption, token } = handOver
+  const { parts, visitor, records, adoption, token, alone } = handOver
   const before = visitor.token
   const next: Token = { ...mintToken(parts.random), id: token.id }
   const admitted = await letIn(handOver, next)
@@ -139,7 +142,8 @@ async function moveIn(handOver: HandOver, luggage: readonly Luggage[]): Promise<
     // There was room a moment ago.
     if (!moved || !isAll(moved, ops)) throw unmoved()
   }
-  if (before) {
+  // To other devices of the former visitor, they are theirs as well.
+  if (before && alone !== undefined) {
     for (const { store, ops } of luggage) {
       await parts.records(store).change(visitorKey(before), (record) => {
         if (!record || record.erased !== undefined) return { result: undefined }
@@ -153,14 +157,14 @@ async function moveIn(handOver: HandOver, luggage: readonly Luggage[]): Promise<
 
 /** Of all who come with a link at the same moment, one gets in. */
 function letIn(handOver: HandOver, { secret }: Token): Promise<BinsRecord | LinkRefusal> {
-  const { parts, token, former } = handOver
+  const { parts, token, alone } = handOver
   const { records, clock, visitorAge } = parts
   const step = (record: BinsRecord | undefined): Step<BinsRecord | LinkRefusal> => {
     const now = clock()
-    const link = record && opens(handOver, record) && findLink(record, token, { by: former, now })
+    const link = record && opens(handOver, record) && findLink(record, token, { by: alone, now })
     if (!link) return { result: 'gone' }
     const next = hashSecret(secret)
-    const admitted = admit(record, link, { next, by: former, now })
+    const admitted = admit(record, link, { next, by: alone, now })
     if (!admitted) return { result: 'too-many-devices' }
     const until = Math.max(admitted.cookieUntil, now + BARE_AGE)
     const renewed = renewCookie(admitted, until, { now, age: visitorAge, secret: next })

@@ -79,7 +79,10 @@ export function succeed(record: BinsRecord, { current, presented, next, now }: S
     ...record,
     secrets:
       current === undefined ? [...secrets, next] : secrets.map((one) => (one === current ? next : one)),
-    former: bounded([...former, ...replaced].map((one) => (isOwn(one) ? { ...one, by: next } : one))),
+    former: bounded(
+      [...former, ...replaced].map((one) => (isOwn(one) ? { ...one, by: next } : one)),
+      presented,
+    ),
   }
   return withCookieEnds(rotated, record, next)
 }
@@ -96,7 +99,7 @@ function succeedAll(
     // Whom another user's login has ended is over for this one, too.
     .filter((one) => isOwn(one) || one.by !== undefined || one.user === user)
     .map(({ by, ...one }) => ({ ...one, ...(isOwn({ by, ...one }) ? { by: next } : {}), user }))
-  return { ...record, secrets: [next], former: bounded(ended), user }
+  return { ...record, secrets: [next], former: bounded(ended, presented), user }
 }
 
 /** The place that a request's secret has among those of the record; `undefined` if no other is to take it now. */
@@ -139,11 +142,16 @@ export function retireFormer(record: BinsRecord, { secret }: Token, now: number)
   }
 }
 
-/** Keeps the last ones of each device, and of those that a login has ended, one for each that there may have been. */
-function bounded(former: readonly FormerSecret[]): FormerSecret[] {
+/**
+ * Keeps the last ones of each device, and of those that a login has ended, one for each that there may have been.
+ *
+ * @param presented The one that its browser still has, by its hash: however many answers get lost, it is not let go of.
+ */
+function bounded(former: readonly FormerSecret[], presented: string): FormerSecret[] {
   const counts = new Map<string | undefined, number>()
-  return former
-    .toReversed()
+  const isPresented = ({ hash }: FormerSecret) => hash === presented
+  return [...former.filter((one) => !isPresented(one)), ...former.filter(isPresented)]
+    .reverse()
     .filter(({ by }) => {
       const count = (counts.get(by) ?? 0) + 1
       counts.set(by, count)

@@ -4,6 +4,7 @@ import type { ServerBins } from '../../src/server/server-bins.ts'
 import { layeredStore } from '../../src/stores/layered.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { type FaultyStore, faultyStore } from '../../src/testing/faulty-store.ts'
+import { openDice } from '../../src/testing/simulator/dice.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../support/clock.ts'
 import { type LinkDevice, type linkBins, openLinkSite } from '../support/link-site.ts'
 import { slowStore } from '../support/requests.ts'
@@ -293,6 +294,19 @@ describe('a device with bins of its own', () => {
     expect(phone.token()).not.toBe('')
     expect(await phone.accept(await laptop.visit(link))).toEqual(ACCEPTED)
     expect(await phone.visit(get('cart'))).toEqual(['tea', 'rye'])
+  })
+
+  it('leaves them to the other devices of its visitor', async () => {
+    const { laptop, phone, url, openDevice } = await openStrangers()
+    const tablet = openDevice()
+    await tablet.accept(await phone.visit(link))
+    expect(await phone.accept(url, { merge: true })).toEqual(ACCEPTED)
+    expect(await tablet.visit(get('cart'))).toEqual(['milk'])
+    // None of them takes the place of another.
+    expect((await tablet.accept(url, { merge: true })).status).toBe(404)
+    expect(await tablet.accept(await laptop.visit(link), { merge: true })).toEqual(ACCEPTED)
+    for (const device of [laptop, phone, tablet])
+      expect(await device.visit(get('cart'))).toEqual(['tea', 'milk'])
   })
 
   it('merges once, although the answer gets lost and it comes again', async () => {
@@ -600,6 +614,70 @@ describe('a link and who is logged in', () => {
     for (const phone of [openDevice(), openDevice()]) {
       phone.logIn(user)
       expect((await phone.accept(url)).status).toBe(404)
+    }
+  })
+})
+
+describe('devices that use links at random', () => {
+  /** What should be known of a visitor. */
+  interface Visitor {
+    readonly items: Set<string>
+    isShared: boolean
+  }
+
+  /** What should be known of a link. */
+  interface Made {
+    readonly url: string
+    readonly of: Visitor
+    readonly until: number
+    usedBy?: Visitor
+  }
+
+  it.each(Array.from({ length: 12 }, (_, seed) => seed + 1))('lose nothing (seed %i)', async (seed) => {
+    const { openDevice, clock } = await open()
+    const dice = openDice(seed, 'links')
+    const made: Made[] = []
+    const devices = Array.from({ length: 4 }, (_, index) => {
+      const visitor: Visitor = { items: new Set([`item of ${index}`]), isShared: false }
+      return { ...openDevice(), visitor }
+    })
+    for (const device of devices) await device.visit(put(...device.visitor.items))
+    for (let step = 0; step < 60; step += 1) {
+      const device = dice.pick(devices)
+      const isLost = dice.fraction() < 0.3
+      clock.advance(dice.pick([1, SECOND, 40 * SECOND, 2 * MINUTE]))
+      const kind = dice.below(5)
+      if (kind === 0) {
+        made.push({ url: await device.visit(link), of: device.visitor, until: clock() + 10 * MINUTE })
+      } else if (kind === 1) {
+        await device.visit((state) => state.rotate(), { isLost })
+      } else if (kind === 2 || made.length === 0) {
+        device.visitor.items.add(`item ${step}`)
+        await device.visit(add(`item ${step}`))
+      } else {
+        const one = dice.pick(made)
+        const { visitor: before } = device
+        const isOwn = before === one.of
+        const merge = dice.fraction() < 0.6
+        const { status, text } = await device.accept(one.url, { merge, isLost })
+        // It may be one of too many devices, or links; or another device of its visitor has used the link.
+        if (text.includes('too-many') || (status === 404 && (made.length > 4 || one.usedBy === before)))
+          continue
+        const isOpen = one.until > clock() && (!one.usedBy || (one.usedBy === before && !isOwn))
+        const answer = !isOwn && before.items.size > 0 && !merge ? 409 : 200
+        expect(status).toBe(isOpen ? answer : 404)
+        if (status !== 200) continue
+        one.usedBy = before
+        if (isOwn) continue
+        one.of.isShared = true
+        for (const item of before.items) one.of.items.add(item)
+        const waits = made.some(({ of, until, usedBy }) => of === before && until > clock() && !usedBy)
+        if (!before.isShared && !waits) before.items.clear()
+        if (!isLost) device.visitor = one.of
+      }
+    }
+    for (const device of devices) {
+      expect(new Set(await device.visit((state) => state.get('cart') ?? []))).toEqual(device.visitor.items)
     }
   })
 })
