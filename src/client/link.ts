@@ -11,7 +11,7 @@ import { openPage, type PageOptions } from './page.ts'
  * `'has-data'`: this device has bins of its own; ask its user whether to put both together, and accept with `merge`, or else
  * they keep what they have. `'gone'`: the link has been used, is over, or is no link. `'other-user'`: one of both devices is
  * logged in, and the other is not, or as somebody else. `'too-many-devices'`: the visitor has eight devices already.
- * `'too-large'`: the bins of both do not fit into the limits of one visitor.
+ * `'cannot-merge'`: the bins of both do not fit into the limits of one visitor, or the `merge` of a bin fails.
  */
 export type LinkOutcome = 'accepted' | LinkRefusal
 
@@ -22,7 +22,8 @@ export interface TakenLink {
    * what is edited here from then on. What this device holds is sent to the server before, and is not shown any more after it,
    * unless it is merged.
    *
-   * @param state The bins of this page; they hold what the other device has, as soon as this resolves.
+   * @param state The bins of this page: they show what the other device has by the time that this resolves, if the server can
+   * still be reached then.
    * @param options.merge Whether the bins of this device go along, by their rules. Default `false`.
    * @throws {@link BinsError} `SYNC_FAILED`; try again.
    */

@@ -74,7 +74,7 @@ async function decide(handOver: HandOver, mayMerge: boolean): Promise<LinkAnswer
   if (visitor.token?.id === token.id) return spend(handOver)
   const luggage = former === undefined ? [] : await pack(handOver)
   if (luggage.length > 0 && !mayMerge) return refused('has-data')
-  if (!(await fits(handOver, luggage))) return refused('too-large')
+  if (!(await fits(handOver, luggage))) return refused('cannot-merge')
   return moveIn(handOver, luggage)
 }
 

@@ -384,7 +384,7 @@ describe('a device with bins of its own', () => {
     const before = await dump()
     expect(await phone.accept(url, { merge: true })).toEqual({
       status: 409,
-      text: '{"error":"too-large"}',
+      text: '{"error":"cannot-merge"}',
       cookies: [],
     })
     expect(await dump()).toBe(before)
