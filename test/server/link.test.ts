@@ -321,6 +321,14 @@ describe('a device with bins of its own', () => {
     for (const device of [laptop, phone]) expect(await device.visit(get('cart'))).toEqual(['tea', 'milk'])
   })
 
+  it('merges once, although it comes several times at the same moment', async () => {
+    const { laptop, phone, url } = await openStrangers({ store: slowStore(memoryStore()) })
+    const replies = await Promise.all([1, 2, 3].map(() => phone.accept(url, { merge: true })))
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 200])
+    for (const device of [phone, laptop, phone])
+      expect(await device.visit(get('cart'))).toEqual(['tea', 'milk'])
+  })
+
   it('is the only one that can come again', async () => {
     const { phone, url, openDevice } = await openStrangers()
     await phone.accept(url, { merge: true, isLost: true })
