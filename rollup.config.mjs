@@ -37,8 +37,8 @@ const superjsonReader = {
       : null,
 }
 
-const script = (file, plugins) => ({
-  input: 'src/script.ts',
+const script = (input, file, plugins) => ({
+  input,
   output: { file, format: 'iife', name: 'breadbin', inlineDynamicImports: true, sourcemap: true },
   plugins: [...plugins, superjsonReader, nodeResolve({ browser: true }), transpile, minify],
 })
@@ -57,6 +57,6 @@ export default [
     output: { dir: 'dist', chunkFileNames: 'chunks/[name]-[hash].js', sourcemap: true },
     plugins: [transpile],
   },
-  script('dist/breadbin.min.js', []),
-  script('dist/breadbin.cookie.min.js', [cookiesOnly]),
+  script('src/script.ts', 'dist/breadbin.min.js', []),
+  script('src/cookie-script.ts', 'dist/breadbin.cookie.min.js', [cookiesOnly]),
 ]

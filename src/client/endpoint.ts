@@ -41,7 +41,7 @@ export interface Endpoint {
    *
    * @throws Refusal if there is no answer.
    */
-  send(action: 'sync' | 'clear', body: object): Promise<Reply>
+  send(action: 'sync' | 'clear' | 'link', body: object): Promise<Reply>
   /** Sends a request that outlives the page, and waits for nothing. */
   leave(action: 'sync', body: object): void
 }

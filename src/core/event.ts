@@ -17,6 +17,8 @@ export type BinsEvent =
   | { readonly type: 'unknown-visitor' }
   /** A token was presented that another one has replaced: a very late request, or somebody who has copied it. */
   | { readonly type: 'retired-token' }
+  /** A link was presented that opens nothing: it was used, has expired, or somebody has guessed. */
+  | { readonly type: 'unknown-link' }
   /** A record in the store cannot be read; it is left as it is. */
   | { readonly type: 'unreadable-record'; readonly cause: unknown }
   /** A response went out before its edits were saved. */

@@ -30,10 +30,12 @@ export interface BinsRecord {
   readonly floor: number
   /** When the record was made. */
   readonly created: number
-  /** SHA-256 of the secrets that open it; empty outside the default store. */
+  /** SHA-256 of the secrets that open it, one for each device of the visitor; empty outside the default store. */
   readonly secrets: readonly string[]
-  /** When the visitor cookie that was sent last ends. */
+  /** When the visitor cookie that lives longest ends. */
   readonly cookieUntil: number
+  /** When those of other devices end, by their secret's SHA-256, if that is earlier. */
+  readonly cookieEnds?: Readonly<Record<string, number>>
   /** When it was sent first: that response may have got lost. Left out if there was none. */
   readonly cookieAt?: number
   /** When the record was cleared; it then takes no edit for ever. */
@@ -42,6 +44,8 @@ export interface BinsRecord {
   readonly forgotten?: number
   /** Secrets that were replaced, the last one last. */
   readonly former?: readonly FormerSecret[]
+  /** Links that make another device this visitor, the last one last. */
+  readonly links?: readonly Link[]
   /** Key of the user whose visitor this is. */
   readonly user?: string
   /** Key of the user whose bins this visitor does not get until somebody else is logged in, or nobody. */
@@ -62,8 +66,28 @@ export interface FormerSecret {
   readonly at: number
   /** Until when it still opens the record; left out as long as nobody has come with its successor. */
   readonly until?: number
+  /**
+   * SHA-256 of the secret that its device has got since, or was to get; left out where a login on another device has
+   * ended it.
+   */
+  readonly by?: string
   /** Key of the only user for whom it still does; left out: for all. */
   readonly user?: string
+}
+
+/** A link by which another device becomes the visitor, once. */
+export interface Link {
+  /** SHA-256 of its secret. */
+  readonly hash: string
+  /** Until when it can be used, in ms since the Unix epoch. */
+  readonly until: number
+  /** Who has used it, for the case that the answer gets lost: nobody else can, and they only for the same. */
+  readonly used?: {
+    /** Public name of the visitor that the device was before. */
+    readonly by: string
+    /** SHA-256 of the secret that the device was given. */
+    readonly secret: string
+  }
 }
 
 /** A visitor as which a user is logged in. */
@@ -113,7 +137,8 @@ export function isLive(
 /** Makes a record the gravestone that it stays: late edits find it and cannot bring data back. */
 export function erase(record: BinsRecord, now: number, freshMark: string): BinsRecord {
   const seq = nextSeq(record, now)
-  return mark({ ...record, seq, floor: seq, erased: now, bins: new Map(), applied: new Map() }, freshMark)
+  const { links: _, ...rest } = record
+  return mark({ ...rest, seq, floor: seq, erased: now, bins: new Map(), applied: new Map() }, freshMark)
 }
 
 /** Empties a user's record: edits that were made before do not count any more. */

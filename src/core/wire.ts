@@ -136,6 +136,23 @@ export interface UnknownUser {
   error: 'unknown-user'
 }
 
+/** `POST {path}/link`: the device is to become the visitor that a link is of. */
+export interface LinkRequest {
+  /** {@link PROTOCOL}. */
+  v: number
+  /** What the link holds: the id of the visitor, and a secret that is good for once. */
+  token: string
+  /** Whether the bins of the visitor that the device was before go along. */
+  merge?: true
+}
+
+/**
+ * Why a device has not become the visitor, and the link is as good as before: it has been used, has expired or never was;
+ * the device is a visitor with bins already; another user is logged in on it, or nobody; the visitor has as many devices
+ * as it can; the bins do not fit into one record, or the rule of one of them fails.
+ */
+export type LinkRefusal = 'gone' | 'has-data' | 'other-user' | 'too-many-devices' | 'cannot-merge'
+
 /** A cursor for each store that holds bins which the browser may see; those of the user's are named `user/<store>`. */
 export type Cursors = Readonly<Record<string, string>>
 

@@ -1,17 +1,18 @@
 import { apply, type Op, type OpState } from '../core/apply.ts'
+import type { Definition } from '../core/definition.ts'
 import { mergeTexts } from '../core/merge.ts'
 import { type BinsRecord, isLive, type Row } from '../core/record.ts'
 import { freshMark } from './fresh.ts'
 import type { ServerParts } from './parts.ts'
 
-/** How a visitor's bins of scope `'user'` become the user's. Pure, but for clock and randomness. */
+/** How bins of a visitor become those of another owner. Pure, but for clock and randomness. */
 export interface Adoption {
   /** Whether a record holds any of them. */
   isDue(record: BinsRecord): boolean
   /** What a visitor's record holds of them, as ops: the numbers are those of the rows, so that each counts once. */
   opsOf(record: BinsRecord): readonly Op[]
   /**
-   * Applies them to a user's record, by each bin's rule.
+   * Applies them to the other owner's record, by each bin's rule.
    *
    * @param client Who they come from: the same for the same visitor.
    * @returns The record, and which of them need not be kept elsewhere any more.
@@ -23,24 +24,31 @@ export interface Adoption {
 
 const DONE: ReadonlySet<OpState> = new Set(['ok', 'dup', 'superseded'])
 
-/** Prepares to hand a visitor's bins to a user. */
-export function openAdoption({ definitions, clock, random }: ServerParts): Adoption {
-  const { find, knows } = definitions
+/** Which bins {@link openAdoption} is about. */
+export interface AdoptionOptions {
+  /** Whether a bin becomes the other owner's. */
+  readonly isIncluded: (definition: Definition) => boolean
+  /** The browser session, whose bins are among them. Default: there is none. */
+  readonly session?: string | undefined
+}
 
-  function isOfUser(name: string): boolean {
-    return knows(name) && find(name).scope === 'user'
-  }
+/** Prepares to hand bins of a visitor to another owner. */
+export function openAdoption(
+  { definitions, clock, random }: ServerParts,
+  { isIncluded, session }: AdoptionOptions,
+): Adoption {
+  const { find, knows } = definitions
 
   function rowsOf({ bins }: BinsRecord): Array<[string, Row & { text: string }]> {
     const now = clock()
     return [...bins].flatMap(([name, row]) =>
-      isOfUser(name) && isLive(row, now, undefined) ? [[name, row]] : [],
+      knows(name) && isIncluded(find(name)) && isLive(row, now, session) ? [[name, row]] : [],
     )
   }
 
   /** Settles a conflict by the bin's rule; where that fails, both stay where they are. */
   function merge({ text, ...op }: Op, row: Row | undefined): Op[] {
-    const theirs = isLive(row, clock(), undefined) ? { text: row.text, version: row.version } : undefined
+    const theirs = isLive(row, clock(), session) ? { text: row.text, version: row.version } : undefined
     const mine = text === undefined ? undefined : { text, version: op.version }
     const merged = mergeTexts(find(op.bin), { base: undefined, mine, theirs })
     if (merged === undefined) return []
@@ -48,7 +56,7 @@ export function openAdoption({ definitions, clock, random }: ServerParts): Adopt
   }
 
   function circumstances() {
-    return { find, now: clock(), mark: freshMark(random) }
+    return { find, now: clock(), mark: freshMark(random), session }
   }
 
   return {

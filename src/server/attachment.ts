@@ -1,10 +1,11 @@
 import type { Op } from '../core/apply.ts'
+import type { BinsRecord } from '../core/record.ts'
 import { openAdoption } from './adoption.ts'
 import { noteVisitor } from './logins.ts'
 import type { ServerParts } from './parts.ts'
 import { userPlace } from './places.ts'
 import { retireFormer } from './rotation.ts'
-import { visitorTag } from './token.ts'
+import { hashSecret, type Token, visitorTag } from './token.ts'
 import type { Circumstances, VisitorRecords } from './visitor-records.ts'
 
 /** What ties a visitor to the user who is logged in. */
@@ -33,7 +34,7 @@ export function openAttachment(
   { visitor, user, canSetCookie, records, mayRenewCookies }: AttachmentOptions,
 ): Attachment {
   const { userStores, showsUserBins, clock } = parts
-  const adoption = openAdoption(parts)
+  const adoption = openAdoption(parts, { isIncluded: ({ scope }) => scope === 'user' })
 
   async function settle(): Promise<void> {
     const { token, record } = visitor
@@ -45,7 +46,7 @@ export function openAttachment(
     }
     if (key === undefined || key === (record.revoked ?? record.user ?? null)) {
       if (typeof key === 'string' && record.revoked === undefined && adoption.isDue(record)) await merge()
-      if (visitor.isCurrent) return retire()
+      if (visitor.isCurrent) return visitor.record && keep(visitor.record, token)
       if (!mayRotate) return
       await records.rotate()
       if (!visitor.isCurrent && record.user !== undefined) visitor.announce()
@@ -60,16 +61,20 @@ export function openAttachment(
   }
 
   async function leave(): Promise<void> {
-    const left = await records.change('default', ({ user: _, revoked: __, ...record }) => ({ record }))
+    const left = await records.change('default', ({ user: _, revoked: __, links: ___, ...record }) => {
+      return { record }
+    })
     if (!left) return
     visitor.record = left.record
     visitor.present(left.record)
   }
 
-  /** The browser has the present secret: the former ones may go. */
-  async function retire(): Promise<void> {
-    if (!visitor.record || retireFormer(visitor.record, clock()) === visitor.record) return
-    await records.change('default', (record) => ({ record: retireFormer(record, clock()) }))
+  /** The browser has its present secret: its former ones may go. Its cookie lives as long as those of other devices. */
+  async function keep(record: BinsRecord, token: Token): Promise<void> {
+    const retire = (present: BinsRecord) => retireFormer(present, token, clock())
+    if (retire(record) !== record) await records.change('default', (present) => ({ record: retire(present) }))
+    const isBehind = record.cookieEnds?.[hashSecret(token.secret)] !== undefined
+    if (isBehind && canSetCookie() && mayRenewCookies()) await records.extend(record.cookieUntil)
   }
 
   async function merge(): Promise<void> {

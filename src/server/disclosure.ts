@@ -9,6 +9,8 @@ export interface Disclosure {
   readBin(definition: Definition): void
   /** Notes that the response depends on who asks. */
   readOwner(): void
+  /** Notes that the response says something that no cache is to keep. */
+  tellSecret(): void
   /** Whether there is anything to tell. */
   isNeeded(): boolean
   /** Whether there are cookies that no response has got yet. */
@@ -21,6 +23,7 @@ export interface Disclosure {
 export function openDisclosure(definitions: Definitions, jar: Jar): Disclosure {
   let dependsOnCookies = false
   let dependsOnOwner = false
+  let isSecretTold = false
   const written = new Map<string, Change>()
 
   /** A plain cookie holds no more than scripts of the page can see and write anyway. */
@@ -37,6 +40,10 @@ export function openDisclosure(definitions: Definitions, jar: Jar): Disclosure {
     readOwner() {
       dependsOnOwner = true
     },
+    tellSecret() {
+      dependsOnOwner = true
+      isSecretTold = true
+    },
     isNeeded() {
       return dependsOnCookies || dependsOnOwner || jar.changes.size > 0
     },
@@ -51,7 +58,7 @@ export function openDisclosure(definitions: Definitions, jar: Jar): Disclosure {
         lines.set(name, change.line)
         written.set(name, change)
       }
-      const isSecret = [...lines].some(([name, line]) => line !== undefined && !isPlain(name))
+      const isSecret = isSecretTold || [...lines].some(([name, line]) => line !== undefined && !isPlain(name))
       disclose(response, { lines, isSecret, dependsOnCookies, dependsOnOwner })
     },
   }

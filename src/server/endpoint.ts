@@ -2,14 +2,15 @@ import { report } from '../core/event.ts'
 import { MAX_SYNC_BYTES } from '../core/limits.ts'
 import { PROTOCOL, type SyncAnswer, type UnknownUser, type WrongOwner } from '../core/wire.ts'
 import { allowOrigin, answerPreflight } from './cors.ts'
+import { acceptLink, type LinkAnswer } from './hand-over.ts'
 import { isListed, isOwnPage, type RequestHead, readHead } from './head.ts'
 import type { Live } from './live.ts'
 import type { ServerParts } from './parts.ts'
 import { openRequest } from './request.ts'
 import { exchange } from './sync.ts'
-import { parseSyncRequest } from './wire-schema.ts'
+import { parseLinkRequest, parseSyncRequest } from './wire-schema.ts'
 
-/** Answers requests to the sync endpoint: `POST {path}/sync`, `POST {path}/clear` and `GET {path}/events`. */
+/** Answers requests to the sync endpoint: `POST {path}/sync`, `…/clear`, `…/link`, and `GET {path}/events`. */
 export async function answerEndpoint(parts: ServerParts, live: Live, request: Request): Promise<Response> {
   const head = readHead(request, parts.site)
   const response = await route(parts, live, request, head)
@@ -17,11 +18,13 @@ export async function answerEndpoint(parts: ServerParts, live: Live, request: Re
   return response
 }
 
+const ACTIONS: ReadonlySet<string> = new Set(['/sync', '/clear', '/link', '/events'])
+
 async function route(parts: ServerParts, live: Live, request: Request, head: RequestHead): Promise<Response> {
   const { path } = parts.definitions
   const { pathname } = new URL(request.url)
   const action = pathname.startsWith(path) ? pathname.slice(path.length) : ''
-  if (action !== '/sync' && action !== '/clear' && action !== '/events') return refuse(404, 'not-found')
+  if (!ACTIONS.has(action)) return refuse(404, 'not-found')
   const method = action === '/events' ? 'GET' : 'POST'
   if (request.method === 'OPTIONS' && isListed(head)) return answerPreflight(method)
   if (request.method !== method) return refuse(405, 'method', { allow: method })
@@ -31,6 +34,7 @@ async function route(parts: ServerParts, live: Live, request: Request, head: Req
   }
   try {
     if (action === '/events') return await live.answer(request, head)
+    if (action === '/link') return await link(parts, head, request)
     return action === '/clear' ? await clear(parts, head) : await sync(parts, head, request)
   } catch (cause) {
     report(parts.onEvent, { type: 'sync-failed', cause })
@@ -55,15 +59,29 @@ async function sync(parts: ServerParts, head: RequestHead, request: Request): Pr
   const body = parseSyncRequest(parseJson(bytes))
   if (!body) return refuse(400, 'malformed')
   if (body.parts.some(({ store }) => !parts.stores.includes(store))) return refuse(400, 'store')
-  const { answer: content, lines } = await exchange(parts, head, body)
+  return answerWith(await exchange(parts, head, body))
+}
+
+async function link(parts: ServerParts, head: RequestHead, request: Request): Promise<Response> {
+  const bytes = await readBody(request)
+  if (!bytes) return refuse(413, 'too-large')
+  const body = parseLinkRequest(parseJson(bytes))
+  if (!body) return refuse(400, 'malformed')
+  return answerWith(await acceptLink(parts, head, body))
+}
+
+type Content = SyncAnswer | WrongOwner | UnknownUser | LinkAnswer
+
+function answerWith({ answer: content, lines }: { answer: Content; lines: readonly string[] }): Response {
   const response = answer(content, statusOf(content))
   for (const line of lines) response.headers.append('set-cookie', line)
   return response
 }
 
-function statusOf(content: SyncAnswer | WrongOwner | UnknownUser): number {
+function statusOf(content: Content): number {
   if (!('error' in content)) return 200
-  return content.error === 'wrong-owner' ? 409 : 401
+  if (content.error === 'unknown-user') return 401
+  return content.error === 'gone' ? 404 : 409
 }
 
 /** Reads a body; `undefined` for one that is larger than a sync can be, of which no more is read than that. */

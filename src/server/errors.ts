@@ -60,6 +60,11 @@ export function unmerged(bin: string): BinsError {
   )
 }
 
+/** A device's bins could not all be taken along to the visitor that it becomes. */
+export function unmoved(): BinsError {
+  return new BinsError('CONFLICT', 'The visitor was changed while bins were taken along to it; try again.')
+}
+
 /** A store could not be read in this request: what is not known must not be changed. */
 export function storeDown(cause: unknown): BinsError {
   return new BinsError(

@@ -72,6 +72,14 @@ export function isOwnPage(head: RequestHead): boolean {
   return head.header('origin') === originOf(head.site)
 }
 
+/** Whether a URL, which may be relative, is one of this origin, or of a further one. */
+export function isOwnUrl({ site, origins }: RequestHead, url: string): boolean {
+  const own = originOf(site)
+  if (!URL.canParse(url, own)) return false
+  const { origin } = new URL(url, own)
+  return origin === own || origins.includes(origin)
+}
+
 /**
  * Whether the response may set cookies that nobody has asked for: not that to a plain read, which caches keep and pages
  * make at any time, but that to a navigation or to a request that changes something.

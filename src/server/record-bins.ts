@@ -14,6 +14,7 @@ import { openOutage } from './outage.ts'
 import { openOwner } from './owner.ts'
 import type { ServerParts } from './parts.ts'
 import { isUserPlace, userPlace } from './places.ts'
+import { hashSecret, mintToken, type Token } from './token.ts'
 
 /** The server bins of one request. */
 export interface RecordBins {
@@ -44,6 +45,12 @@ export interface RecordBins {
   renew(definitions: readonly Definition[]): Promise<void>
   /** Gives the visitor another secret. */
   rotate(): Promise<void>
+  /**
+   * Makes a token by which another device becomes this visitor, once. Makes the visitor, if there is none.
+   *
+   * @param maxAge How long it is good for, in ms.
+   */
+  link(maxAge: number): Promise<Token>
   /** Gives up the buffered edits. */
   discard(): void
   /** Names of the bins in the loaded records, and of those with edits. */
@@ -273,6 +280,18 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
         if (!canSetCookie()) throw headSent()
         await identify()
         if (visitor.token) await records.rotate()
+      }),
+
+    link: (maxAge) =>
+      inTurn(async () => {
+        if (!canSetCookie()) throw headSent()
+        await identify()
+        if (visitor.record?.revoked !== undefined) throw gone()
+        const { secret } = mintToken(random)
+        await asVisitor(() => records.link({ hash: hashSecret(secret), until: clock() + maxAge }))
+        // Without a visitor, this would have thrown.
+        const { id } = visitor.token as Token
+        return { id, secret }
       }),
 
     discard: () => edits.clear(),

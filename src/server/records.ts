@@ -43,10 +43,15 @@ export interface Records {
    * written together.
    *
    * @param step Pure: it may run several times, each time on the record as it is by then.
+   * @param options.fresh Bypasses every cache in between, for a step that may write nothing. Default `false`.
    * @throws {@link BinsError} `CONFLICT` when others kept changing the record: nothing was written. `STORE_FAILED`,
    * `STORE_TIMEOUT`: as far as the store says, nothing was written.
    */
-  change<Result>(key: string, step: (record: BinsRecord | undefined) => Step<Result>): Promise<Result>
+  change<Result>(
+    key: string,
+    step: (record: BinsRecord | undefined) => Step<Result>,
+    options?: { fresh?: boolean },
+  ): Promise<Result>
   /**
    * Reads a record past all caches, with its version.
    *
@@ -81,6 +86,7 @@ export interface RecordsOptions {
 
 interface Job {
   readonly step: (record: BinsRecord | undefined) => Step<unknown>
+  readonly fresh: boolean
   readonly resolve: (result: unknown) => void
   readonly reject: (reason: unknown) => void
 }
@@ -169,7 +175,7 @@ export function openRecords(store: Store, options: RecordsOptions): Records {
   async function changeOnce(key: string, batch: readonly Job[]): Promise<Outcome[]> {
     const deadline = clock() + casMs
     for (let attempt = 0; ; attempt += 1) {
-      const { version, record } = await load(key, attempt > 0)
+      const { version, record } = await load(key, attempt > 0 || batch.some(({ fresh }) => fresh))
       if (record === 'unreadable') throw unreadableRecord()
       const { after, outcomes } = runSteps(batch, record)
       if (after === record || after === undefined) return outcomes
@@ -233,10 +239,14 @@ export function openRecords(store: Store, options: RecordsOptions): Records {
       }
     },
 
-    change<Result>(key: string, step: (record: BinsRecord | undefined) => Step<Result>): Promise<Result> {
+    change<Result>(
+      key: string,
+      step: (record: BinsRecord | undefined) => Step<Result>,
+      { fresh = false }: { fresh?: boolean } = {},
+    ): Promise<Result> {
       return new Promise<Result>((resolve, reject) => {
         // The queue is untyped; a job's result is what its own step returned.
-        const job: Job = { step, resolve: resolve as Job['resolve'], reject }
+        const job: Job = { step, fresh, resolve: resolve as Job['resolve'], reject }
         const waiting = queues.get(key)
         if (waiting) {
           waiting.push(job)

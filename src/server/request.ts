@@ -10,6 +10,7 @@ import { openDisclosure } from './disclosure.ts'
 import { binTooLarge, headSent, notOpened, onDevice, outdated } from './errors.ts'
 import type { RequestHead } from './head.ts'
 import { openJar } from './jar.ts'
+import { checkLink, formatLink } from './link-url.ts'
 import type { ServerParts } from './parts.ts'
 import { openRecordBins, type RecordBins } from './record-bins.ts'
 import { type AnyResponse, isSent, toMutable } from './response.ts'
@@ -234,6 +235,11 @@ export function openRequest(
     rotate() {
       disclosure.readOwner()
       return records().rotate()
+    },
+    async link(url, options) {
+      const maxAge = checkLink(head, url, options)
+      disclosure.tellSecret()
+      return formatLink(url, await records().link(maxAge), definitions.cookie)
     },
     clear: () => clear(cookieBins()),
     clearHidden: () => clear(cookieBins().filter(({ browser }) => browser === 'none')),

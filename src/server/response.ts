@@ -17,7 +17,7 @@ export interface ResponseHead {
 export interface DisclosureOptions {
   /** `Set-Cookie` lines by cookie name; `undefined`: none of this name, and none from before. */
   readonly lines: ReadonlyMap<string, string | undefined>
-  /** Whether one of them is not for everybody's eyes. */
+  /** Whether one of them is not for everybody's eyes, or something else that the response says. */
   readonly isSecret: boolean
   /** Whether the response depends on plain cookies. */
   readonly dependsOnCookies: boolean
@@ -54,7 +54,8 @@ export function disclose(response: AnyResponse, options: DisclosureOptions): voi
   if (dependsOnCookies || dependsOnOwner) vary(fields)
   if (set.length > 0 || dependsOnOwner) {
     const present = fields.get('cache-control')
-    fields.set('cache-control', set.length > 0 ? toUncached(present, isSecret) : toPrivate(present))
+    const isUncached = isSecret || set.length > 0
+    fields.set('cache-control', isUncached ? toUncached(present, isSecret) : toPrivate(present))
     for (const name of SHARED_CACHE_HEADERS) fields.delete(name)
   }
   const before = lines.size > 0 ? fields.cookies() : []

@@ -1,6 +1,13 @@
 import type { Bins } from '../core/bins.ts'
 import type { Definitions } from '../core/definition.ts'
+import type { Duration } from '../core/duration.ts'
 import type { AnyResponse } from './response.ts'
+
+/** Options of {@link ServerBins.link}. */
+export interface LinkOptions {
+  /** How long the link can be used, up to a day. Default `'10m'`. */
+  readonly maxAge?: Duration
+}
 
 /** What is known of the visitor of a request. */
 export interface Visitor {
@@ -22,6 +29,18 @@ export interface ServerBins<D extends Definitions = Definitions> extends Omit<Bi
    * @throws {@link BinsError} `HEAD_SENT`, `STORE_FAILED`, `GONE`.
    */
   rotate(): Promise<void>
+  /**
+   * Makes a link by which somebody without an account goes on with this visitor on another device, once. The page that it
+   * leads to asks its user, and then uses it, with `takeLink` of `breadbin/client`. Makes the visitor, if there is none.
+   * There can be 4 at a time, and the oldest one goes; a login ends them, as `clear` and `revoke` do.
+   *
+   * @param url The page, of this site: relative or absolute, without a fragment, which is where the link's secret goes.
+   * @param options.maxAge How long the link can be used, up to a day. Default `'10m'`.
+   * @returns The URL of the link: relative if the other one is. Whoever has it can use it: do not log it.
+   * @throws {@link BinsError} `HEAD_SENT`, `NO_VISITOR`, `STORE_FAILED`; `GONE` if the user has revoked the visitor.
+   * @throws TypeError for a URL of another site, or with a fragment.
+   */
+  link(url: string | URL, options?: LinkOptions): Promise<string>
   /**
    * What the browser may see of the opened server bins, for `openBins({ snapshot })`: with it in the page, they are there
    * from the first moment, and the first exchange is spared. Saved edits only.

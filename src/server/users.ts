@@ -50,7 +50,7 @@ export function openUsers(parts: ServerParts): Users {
   async function revokeOne(key: string, visitorKey: string): Promise<void> {
     await records('default').change(visitorKey, (found) => {
       if (!found || found.erased !== undefined) return { result: undefined }
-      const { user: _, ...rest } = found
+      const { user: _, links: __, ...rest } = found
       return { next: { ...rest, revoked: key }, result: undefined }
     })
   }

@@ -1,11 +1,13 @@
-import { BARE_AGE, MAX_COOKIE_AGE } from '../core/limits.ts'
-import { type BinsRecord, erase, liveUntil } from '../core/record.ts'
+import { BARE_AGE } from '../core/limits.ts'
+import { type BinsRecord, erase, type Link, liveUntil } from '../core/record.ts'
+import { isShared, renewCookie } from './devices.ts'
 import { gone, unreadableRecord } from './errors.ts'
 import { freshMark, freshRecord } from './fresh.ts'
+import { addLink } from './links.ts'
 import { noteVisitor } from './logins.ts'
 import type { ServerParts } from './parts.ts'
 import { isUserPlace, storeOf } from './places.ts'
-import { replaceSecret } from './rotation.ts'
+import { deviceOf, replaceSecret } from './rotation.ts'
 import { hashSecret, mintToken, type Token, visitorKey } from './token.ts'
 import type { RequestUser } from './user.ts'
 import type { RequestVisitor } from './visitor.ts'
@@ -50,6 +52,13 @@ export interface VisitorRecords {
    * @param login Key of the user who has just logged in: then nobody else has anything of the former secret any more.
    */
   rotate(login?: string): Promise<void>
+  /**
+   * Notes a link that makes another device this visitor, whose cookies live as long as the link then. Returns whether the
+   * visitor is there.
+   *
+   * @throws {@link BinsError} `GONE` if the visitor was cleared, or revoked by the user.
+   */
+  link(link: Link): Promise<boolean>
   /** Makes every record of the visitor a gravestone. */
   erase(): Promise<void>
   /** Deletes the visitor's cookies if no record holds anything. */
@@ -71,11 +80,6 @@ export interface Circumstances {
   /** Whether a response is there to take cookies. */
   readonly canSetCookie: () => boolean
 }
-
-const DAY = 86_400_000
-
-/** Part of the time to come by which a cookie outlives the bins, so that not every write has to renew it. */
-const SLACK = 0.1
 
 /** Opens the records of a visitor. All but `read` need its token. */
 export function openVisitorRecords(
@@ -112,7 +116,7 @@ export function openVisitorRecords(
       const changed = change(found ?? newHead(token))
       const now = clock()
       const record = canSetCookie()
-        ? renew(changed.record, Math.max(until, liveUntil(changed.record, now)), { now, age: visitorAge })
+        ? renew(changed.record, Math.max(until, liveUntil(changed.record, now)), token)
         : changed.record
       return {
         next: record,
@@ -122,6 +126,11 @@ export function openVisitorRecords(
     if (done) visitor.record = done.changed.record
     if (done?.isRenewed) visitor.present(done.changed.record)
     return done?.changed
+  }
+
+  /** Lets the cookie of the device live longer that a token belongs to. */
+  function renew(record: BinsRecord, until: number, token: Token): BinsRecord {
+    return renewCookie(record, until, { now: clock(), age: visitorAge, secret: deviceOf(token, record) })
   }
 
   function newHead({ secret }: Token): BinsRecord {
@@ -149,10 +158,12 @@ export function openVisitorRecords(
     return changed
   }
 
-  async function extend(until: number): Promise<boolean> {
-    const changed = await changeHead((record) => ({ record }), until)
+  async function extendWith(change: (record: BinsRecord) => BinsRecord, until: number): Promise<boolean> {
+    const changed = await changeHead((record) => ({ record: change(record) }), until)
     return changed !== undefined
   }
+
+  const extend = (until: number) => extendWith((record) => record, until)
 
   return {
     async read(place) {
@@ -196,10 +207,7 @@ export function openVisitorRecords(
         const isThere = found && found.erased === undefined
         const replaced = isThere && replaceSecret(found, { token, next, now, login })
         if (!replaced) return { result: undefined }
-        const record = renew(replaced, Math.max(replaced.cookieUntil, now + BARE_AGE), {
-          now,
-          age: visitorAge,
-        })
+        const record = renew(replaced, Math.max(replaced.cookieUntil, now + BARE_AGE), next)
         return { next: record, result: record }
       })
       if (!rotated) return
@@ -207,6 +215,8 @@ export function openVisitorRecords(
       visitor.record = rotated
       visitor.present(rotated)
     },
+
+    link: (link) => extendWith((record) => addLink(record, link, clock()), link.until),
 
     async erase() {
       // The default store comes last: as long as its record opens, clearing can be tried again.
@@ -231,6 +241,8 @@ export function openVisitorRecords(
       if (!canSetCookie() || typeof user.key === 'string') return
       const isEmpty = await records('default').change(key(), (found) => {
         if (!found || found.erased !== undefined || liveUntil(found, clock()) > 0) return { result: false }
+        // Without the cookie, the device would not be the same visitor as the others any more.
+        if (isShared(found, clock())) return { result: false }
         return { next: { ...found, cookieUntil: 0 }, result: true }
       })
       if (!isEmpty) return
@@ -244,13 +256,4 @@ export function openVisitorRecords(
       else await extend(until)
     },
   }
-}
-
-/** Notes until when the cookie lives; the same record if the cookie that is there lives long enough. */
-function renew(record: BinsRecord, until: number, { now, age }: { now: number; age: number }): BinsRecord {
-  const longest = Math.min(now + MAX_COOKIE_AGE * 1_000, record.created + age)
-  const enough = longest - Math.min(DAY, (longest - now) * SLACK)
-  if (record.cookieUntil >= Math.min(until, enough)) return record
-  const cookieUntil = Math.min(Math.round(until + (until - now) * SLACK), longest)
-  return { ...record, cookieUntil, cookieAt: now }
 }

@@ -1,10 +1,19 @@
 import { report } from '../core/event.ts'
 import type { BinsRecord } from '../core/record.ts'
 import { formatTags, parseTags } from '../core/tags.ts'
+import { cookieEnd } from './devices.ts'
 import type { Jar } from './jar.ts'
 import type { ServerParts } from './parts.ts'
 import { LOST_MS, standingOf } from './rotation.ts'
-import { formatToken, mintToken, parseToken, type Token, visitorKey, visitorTag } from './token.ts'
+import {
+  formatToken,
+  hashSecret,
+  mintToken,
+  parseToken,
+  type Token,
+  visitorKey,
+  visitorTag,
+} from './token.ts'
 import { type RequestUser, userTag } from './user.ts'
 
 /** Who sends a request. */
@@ -131,10 +140,11 @@ export function openVisitor(
       visitor.token = token
       visitor.isCurrent = true
     },
-    present({ cookieUntil, user: key }) {
+    present(record) {
       const { token, isCurrent } = visitor
       if (!token || !isCurrent) return
-      const maxAge = Math.round((cookieUntil - clock()) / 1_000)
+      const { user: key } = record
+      const maxAge = Math.round((cookieEnd(record, hashSecret(token.secret)) - clock()) / 1_000)
       const companion = formatTags({
         visitor: visitorTag(token),
         user: key === undefined ? null : userTag(key),

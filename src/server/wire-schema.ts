@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { MAX_BINS, MAX_NAME_BYTES, MAX_OPS } from '../core/limits.ts'
-import { PROTOCOL, type SyncRequest } from '../core/wire.ts'
+import { type LinkRequest, PROTOCOL, type SyncRequest } from '../core/wire.ts'
 
 const count = z.int().check(z.nonnegative())
 const word = (longest: number) => z.string().check(z.regex(/^[\w.-]+$/), z.maxLength(longest))
@@ -29,6 +29,12 @@ const request = z.strictObject({
   v: z.literal(PROTOCOL),
   client: word(64),
   parts: z.array(part).check(z.minLength(1), z.maxLength(MAX_BINS)),
+})
+
+const linkRequest = z.strictObject({
+  v: z.literal(PROTOCOL),
+  token: z.string().check(z.maxLength(256)),
+  merge: z.optional(z.literal(true)),
 })
 
 const change = z.object({
@@ -76,6 +82,12 @@ export function parseSyncRequest(json: unknown): SyncRequest | undefined {
   return places.size === body.parts.length && ops.length <= MAX_OPS && ops.every(isOneOrOther)
     ? body
     : undefined
+}
+
+/** Parses the body of a request that uses a link; `undefined` if it is not one. */
+export function parseLinkRequest(json: unknown): LinkRequest | undefined {
+  // The schema above is the interface, but for the compiler's view of optional properties.
+  return linkRequest.safeParse(json).data as LinkRequest | undefined
 }
 
 /** All ops of a request. */

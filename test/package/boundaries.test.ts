@@ -43,7 +43,7 @@ const sources = new Map(
     .sort()
     .map((path) => [path, readFileSync(join(ROOT, path), 'utf8')]),
 )
-const isEntry = (path: string) => /^src\/\w+\.ts$/.test(path)
+const isEntry = (path: string) => /^src\/[\w-]+\.ts$/.test(path)
 const modules = [...sources].filter(([path]) => !isEntry(path))
 
 describe('the modules in src', () => {

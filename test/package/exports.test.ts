@@ -35,6 +35,7 @@ describe('the entries of the package', () => {
         ],
         "breadbin/client": [
           "openBins",
+          "takeLink",
         ],
         "breadbin/server": [
           "generateSecret",
@@ -95,6 +96,8 @@ describe('the files for script tags', () => {
       'BinsError',
       'defineBins',
       'openBins',
+      // Of no use where nothing is on the server.
+      ...(file.includes('cookie') ? [] : ['takeLink']),
     ])
   })
 })

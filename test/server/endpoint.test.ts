@@ -23,6 +23,8 @@ const EMPTY = {
   parts: [{ owner: 'visitor', store: 'default', tag: null, cursor: null, ops: [] }],
 }
 
+const LINK = { v: 1, token: 'unknown' }
+
 function post(body: unknown, { path = '/bins/sync', headers = {}, method = 'POST' } = {}): Request {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   return new Request(new URL(path, ORIGIN), {
@@ -50,7 +52,7 @@ describe('the sync endpoint', () => {
   })
 
   it.each(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'])('refuses the method %s', async (method) => {
-    for (const path of ['/bins/sync', '/bins/clear']) {
+    for (const path of ['/bins/sync', '/bins/clear', '/bins/link']) {
       const response = await server.fetch(post(EMPTY, { path, method }))
       expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST'])
     }
@@ -76,13 +78,15 @@ describe('the sync endpoint', () => {
     ['of an older browser elsewhere', { origin: 'https://evil.example' }, 403],
     ['of a program', {}, 403],
   ])('answers a request %s', async (_, headers, status) => {
-    for (const path of ['/bins/sync', '/bins/clear']) {
+    for (const path of ['/bins/sync', '/bins/clear', '/bins/link']) {
       const request = new Request(new URL(path, ORIGIN), {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...headers },
-        body: JSON.stringify(EMPTY),
+        body: JSON.stringify(path === '/bins/link' ? LINK : EMPTY),
       })
-      expect((await server.fetch(request)).status).toBe(status)
+      // The link is somebody's invention.
+      const allowed = path === '/bins/link' ? 404 : 200
+      expect((await server.fetch(request)).status).toBe(status === 200 ? allowed : status)
     }
   })
 
@@ -119,6 +123,7 @@ describe('the sync endpoint', () => {
     it('answers their pages, with their cookies', async () => {
       expect(await sentFrom(APP)).toEqual({ status: 200, ...READABLE })
       expect(await sentFrom(APP, { path: '/bins/clear' })).toEqual({ status: 200, ...READABLE })
+      expect(await sentFrom(APP, { path: '/bins/link' })).toEqual({ status: 400, ...READABLE })
       expect(await sentFrom('https://beta.example:8443')).toMatchObject({
         status: 200,
         'access-control-allow-origin': 'https://beta.example:8443',
@@ -134,6 +139,7 @@ describe('the sync endpoint', () => {
       for (const [path, allowed] of [
         ['/bins/sync', 'POST'],
         ['/bins/clear', 'POST'],
+        ['/bins/link', 'POST'],
         ['/bins/events', 'GET'],
       ] as const) {
         expect(await sentFrom(APP, { method: 'OPTIONS', path })).toEqual({
@@ -194,6 +200,19 @@ describe('the sync endpoint', () => {
     expect([response.status, await response.json()]).toEqual([400, { error: 'malformed' }])
   })
 
+  it.each([
+    ['no JSON', '{"v":1'],
+    ['another protocol', { ...LINK, v: 2 }],
+    ['no token', { v: 1 }],
+    ['a token that is none', { ...LINK, token: 1 }],
+    ['a long token', { ...LINK, token: 'x'.repeat(257) }],
+    ['a choice that is none', { ...LINK, merge: false }],
+    ['a key that it does not know', { ...LINK, more: 1 }],
+  ])('refuses %s in place of a link', async (_, body) => {
+    const response = await server.fetch(post(body, { path: '/bins/link' }))
+    expect([response.status, await response.json()]).toEqual([400, { error: 'malformed' }])
+  })
+
   it('refuses what is no UTF-8', async () => {
     const request = new Request(new URL('/bins/sync', ORIGIN), {
       method: 'POST',
@@ -206,8 +225,10 @@ describe('the sync endpoint', () => {
   it('takes 128 KiB, and not one byte more', async () => {
     const fill = (bytes: number) => JSON.stringify(EMPTY).padEnd(bytes)
     expect((await server.fetch(post(fill(131_072)))).status).toBe(200)
-    const response = await server.fetch(post(fill(131_073)))
-    expect([response.status, await response.json()]).toEqual([413, { error: 'too-large' }])
+    for (const path of ['/bins/sync', '/bins/link']) {
+      const response = await server.fetch(post(fill(131_073), { path }))
+      expect([response.status, await response.json()]).toEqual([413, { error: 'too-large' }])
+    }
   })
 
   it('does not read a body that says how large it is', async () => {

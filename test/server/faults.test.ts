@@ -58,6 +58,7 @@ const STEPS: Record<string, Step> = {
     use: (state) => state.set('visits', 5),
     change: (before) => ({ ...before, visits: 5 }),
   },
+  'a link': { use: (state) => state.link('/'), change: (before) => before },
   clear: { use: (state) => state.clear(), change: () => NOTHING },
   'a set after clear': {
     use: (state) => state.set('cart', ['fig']),

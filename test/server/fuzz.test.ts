@@ -142,8 +142,11 @@ describe('whatever is sent', () => {
         ops: [op, { ...op, n: 6, gone: true }],
       }
       const body = JSON.stringify({ v: 1, client: 'client', parts: [part], read: ['plain'] })
-      const path = fc.constantFrom('/bins/sync', '/bins/sync', '/bins/sync', '/bins/events', '/bins/')
-      await check(fc.tuple(near(body), path), async ([text, where]) => {
+      const [, token] = /__Host-bb=([^;]*)/.exec(cookies) ?? []
+      const link = JSON.stringify({ v: 1, token, merge: true })
+      const path = fc.constantFrom('/bins/sync', '/bins/sync', '/bins/link', '/bins/events', '/bins/')
+      await check(fc.tuple(near(body), near(link), path), async ([sync, use, where]) => {
+        const text = where.includes('link') ? use : sync
         const isEvents = where.includes('events')
         const request = new Request(
           new URL(isEvents ? `${where}?${new URLSearchParams({ known: text })}` : where, ORIGIN),

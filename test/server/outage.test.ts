@@ -153,6 +153,7 @@ describe.each(['read-only', 'empty'] as const)('a request under onStoreDown: %j'
       }),
     ],
     ['/clear', '{}'],
+    ['/link', JSON.stringify({ v: 1, token: `${'A'.repeat(22)}.${'A'.repeat(43)}` })],
   ])('leaves %s unanswered while the store is down', async (path, body) => {
     const { browser, server, down } = await openVisited(onStoreDown)
     down.setUp(false)

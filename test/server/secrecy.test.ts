@@ -132,6 +132,24 @@ async function live(options: { store?: Store } = {}) {
   await sync({ v: 1, client: 'client', parts: [{ ...part, ops: [{ ...op, n: 3, bin: DATA }] }] })
   await sync({ v: 1, client: DATA, parts: [{ ...part, tag: DATA }] })
   await sync(`{"${DATA}":"${jar.header()}"`)
+  // Links: one that another device uses, one that nobody does, and what looks like one.
+  const links: string[] = []
+  await visit(async (state) => links.push(await state.link('/'), await state.link('/')))
+  await visit((state) => state.link(`https://evil.example/${DATA}`))
+  const accept = (body: unknown) =>
+    attempt(async () => {
+      const headers = { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' }
+      const request = { method: 'POST', headers, body: JSON.stringify(body) }
+      await site.server.fetch(requestWith(other.jar, '/bins/link', request))
+    })
+  const other = site.openBrowser()
+  await attempt(() => other.visit((state) => state.set('secret', DATA)))
+  const [used = '', ...unused] = links.map((link) => link.split('=')[1] ?? '')
+  for (const token of [used, used, used.replace(/.{5}$/, 'AAAAA'), DATA]) {
+    await accept({ v: 1, token })
+    await accept({ v: 1, token, merge: true })
+  }
+  await accept({ v: 1, token: used, [DATA]: DATA })
   // A login, a rotation, a logout.
   user = USER
   await visit((state) => state.set('profile', [DATA]))
@@ -147,7 +165,13 @@ async function live(options: { store?: Store } = {}) {
     ...site,
     jar,
     thrown,
-    tokens: [...new Set([...tokensOf({ header: () => before }), ...tokensOf(jar)])],
+    tokens: [
+      ...new Set([
+        ...tokensOf({ header: () => before }),
+        ...tokensOf(jar),
+        ...[used, ...unused].flatMap((token) => [token, ...token.split('.')]).filter((part) => part !== ''),
+      ]),
+    ],
   }
 }
 
@@ -177,7 +201,7 @@ describe('what is told of a site in use', () => {
     const { events, thrown, tokens } = await live()
     const told = [...events.all, ...thrown].map((each) => textOf(each))
     expect([...new Set(events.types)].sort()).toEqual(
-      expect.arrayContaining(['duplicate-cookie', 'unknown-visitor', 'unreadable']),
+      expect.arrayContaining(['duplicate-cookie', 'unknown-link', 'unknown-visitor', 'unreadable']),
     )
     expect(new Set(thrown.map((error) => Reflect.get(Object(error), 'code')))).toEqual(
       new Set(['INVALID_DATA', 'TOO_LARGE', undefined]),

@@ -308,6 +308,17 @@ describe('the secret of a visitor', () => {
     expect(await visit(jar, null, get('seen'))).toBeUndefined()
   })
 
+  it('works on however many of the next ones get lost', async () => {
+    const { server, visit, jar, clock } = await openStolen()
+    for (let losses = 0; losses < 10; losses += 1) {
+      const state = await server.open(requestWith(jar, '/', { headers: NAVIGATION }))
+      await state.rotate()
+      await state.save(new Headers())
+      clock.advance(61_000)
+    }
+    expect(await visit(jar, null, get('seen'))).toEqual(['page'])
+  })
+
   it('is replaced by one of two requests at the same moment', async () => {
     const { visit, jar } = await openStolen()
     const other = openCookieJar(() => 0)

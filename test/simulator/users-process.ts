@@ -1,5 +1,5 @@
 /**
- * Simulates people who log in and out on several devices, and writes what went wrong as lines of JSON:
+ * Simulates people who log in and out on several devices, and link them, and writes what went wrong as lines of JSON:
  * `node users-process.ts <from> <seeds>`.
  */
 // Pages load this when they need it; loading takes real time, which no seed decides.
@@ -168,6 +168,14 @@ function openWorld(seed: number) {
         // Its response may have said so only now.
         state.switches += 1
       },
+      /** Comes with a link that another device has made. */
+      async accept(link: string, merge: boolean) {
+        const body = JSON.stringify({ v: 1, token: link.split('=')[1], ...(merge ? { merge } : {}) })
+        const headers = { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' }
+        const request = requestWith(jar, '/bins/link', { method: 'POST', headers, body })
+        await ask(request, (sent) => dice.pick(servers).fetch(sent))
+        for (const { bins: opened, life } of tabs) if (!life.isOver) void opened?.sync().catch(() => {})
+      },
       /** Opens a page of the application. */
       async visit(use: (bins: Awaited<ReturnType<(typeof servers)[number]['open']>>) => unknown) {
         return ask(requestWith(jar, '/', { headers: NAVIGATION }), async (request) => {
@@ -184,12 +192,13 @@ function openWorld(seed: number) {
   return { timeline, servers, store, dice, weather, openDevice }
 }
 
-/** Has people edit, log in and out, go offline and close pages; then lets all come to rest. Tells what is wrong then. */
+/** Has people edit, log in and out, link devices, go offline and close pages; then lets all come to rest. Tells what is wrong then. */
 async function run(seed: number): Promise<string[]> {
   const { timeline, servers, store, dice, weather, openDevice } = openWorld(seed)
   const devices = ['laptop', 'phone', 'library'].slice(0, 1 + dice.below(3)).map(openDevice)
   const edits: Edit[] = []
   const [server] = servers
+  const shared = new Set<string>()
 
   function enter(device: Device, isInPage: boolean): Edit {
     const { switches } = device.state
@@ -246,6 +255,19 @@ async function run(seed: number): Promise<string[]> {
       weight: 1,
       take(device) {
         device.state.isOnline = !device.state.isOnline
+      },
+    },
+    {
+      // Without links, it is known whose everything is.
+      weight: seed % 2,
+      take(device) {
+        const other = dice.pick(devices)
+        // What nobody is logged in for may be that of whoever logs in on one of them.
+        for (const { state } of devices) for (const user of state.logins) shared.add(user)
+        for (const { state } of devices) state.logins = shared
+        void device
+          .visit(async (state) => other.accept(await state.link('/'), dice.fraction() < 0.7).catch(() => {}))
+          .catch(() => {})
       },
     },
     { weight: 1, take: (device) => device.openTab() },

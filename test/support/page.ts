@@ -16,10 +16,17 @@ export interface Profile {
 }
 
 /** The window that the running code belongs to: what it awaits, and what goes on after that, included. */
-const present = new AsyncLocalStorage<Pick<BrowserWindow, 'document' | 'location'>>()
+const present = new AsyncLocalStorage<Pick<BrowserWindow, 'document' | 'location' | 'history'>>()
 
 // So several browsers fit into one process.
-for (const name of ['document', 'location', 'navigator', 'BroadcastChannel', 'EventSource'] as const) {
+for (const name of [
+  'document',
+  'location',
+  'history',
+  'navigator',
+  'BroadcastChannel',
+  'EventSource',
+] as const) {
   const get = () => (present.getStore() as Partial<typeof globalThis> | undefined)?.[name]
   Object.defineProperty(globalThis, name, { configurable: true, get })
 }

@@ -1,0 +1,3 @@
+export { openBins } from './client/client.ts'
+export { defineBins } from './core/definition.ts'
+export { BinsError } from './core/error.ts'
