@@ -113,6 +113,7 @@ describe('the sync endpoint', () => {
     const READABLE = {
       'access-control-allow-origin': APP,
       'access-control-allow-credentials': 'true',
+      'access-control-expose-headers': 'retry-after, breadbin-set-cookie',
       vary: 'Origin',
     }
 
@@ -130,7 +131,10 @@ describe('the sync endpoint', () => {
     })
 
     it('answers what their browsers ask before', async () => {
-      const preflight = { 'access-control-allow-headers': 'content-type', 'access-control-max-age': '7200' }
+      const preflight = {
+        'access-control-allow-headers': 'content-type, breadbin-cookie',
+        'access-control-max-age': '7200',
+      }
       for (const [path, allowed] of [
         ['/bins/sync', 'POST'],
         ['/bins/clear', 'POST'],
