@@ -5,10 +5,11 @@ import type { SyncProblem } from './endpoint.ts'
 import type { SyncResult } from './exchange.ts'
 import { openPage, type PageOptions } from './page.ts'
 import { openPageBins } from './page-bins.ts'
+import type { TransportOptions } from './transport.ts'
 import type { Logout } from './user-side.ts'
 
 /** Options of {@link openBins}. */
-export interface ClientOptions extends PageOptions {
+export interface ClientOptions extends PageOptions, TransportOptions {
   /**
    * How long to wait for a first answer of the server, in ms: only when this browser has a visitor and no copy of its
    * bins yet. Default 0: `openBins` does not wait for the network.
@@ -75,6 +76,14 @@ export interface ClientBins<D extends Definitions = Definitions> extends Bins<D>
    * @returns As soon as that is done, as {@link Bins.save} does.
    */
   consent(categories: readonly string[]): Promise<void>
+  /**
+   * Sends a request of the application to the server, as the sync does: with {@link ClientOptions.transport} `'header'`,
+   * it takes along what cookies are elsewhere, and takes in what the answer says of them.
+   *
+   * @param path Path on the server, or its whole address; a redirect counts as a failure with `'header'`.
+   * @throws TypeError What `fetch` throws; with {@link ClientOptions.origin} or `'header'` also for any other address.
+   */
+  fetch(path: string, init?: RequestInit): Promise<Response>
   /** Where the sync stands. */
   status(): Status
   /** Calls a listener after each change of {@link ClientBins.status}. Returns what ends that. */
@@ -90,9 +99,15 @@ export interface ClientBins<D extends Definitions = Definitions> extends Bins<D>
  *
  * @returns As soon as this device's own storage has answered; never waits for the network, unless told to.
  */
-export function openBins<D extends Definitions>(
+export async function openBins<D extends Definitions>(
   definitions: D,
   options: ClientOptions = {},
 ): Promise<ClientBins<D>> {
-  return openPageBins(openPage(definitions, options, options.onEvent), definitions, options)
+  const page = openPage(definitions, options, options.onEvent)
+  if (options.transport === undefined && options.origin === undefined) {
+    return openPageBins(page, definitions, options)
+  }
+  // Pages of the site itself do not load it.
+  const { openTransport } = await import('./transport.ts')
+  return openPageBins(await openTransport(page, definitions, options), definitions, options)
 }

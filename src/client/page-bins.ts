@@ -10,6 +10,10 @@ import { guard } from './guard.ts'
 import type { Local } from './local.ts'
 import type { Page, PageOptions } from './page.ts'
 import { openTabs, type Shared } from './tabs.ts'
+import type { TransportOptions } from './transport.ts'
+
+/** Options of {@link openPageBins}: those of `openBins` that are not about the page. */
+export type BinsOptions = Omit<ClientOptions, keyof PageOptions | keyof TransportOptions>
 
 /** How long another tab may be editing a cookie before this one does not wait for it any more, in ms. */
 const LOCK_MS = 5_000
@@ -18,7 +22,7 @@ const LOCK_MS = 5_000
 export async function openPageBins<D extends Definitions>(
   page: Page,
   definitions: D,
-  { wait = 0, snapshot, consent: agreed, logout = 'drop', onEvent }: Omit<ClientOptions, keyof PageOptions>,
+  { wait = 0, snapshot, consent: agreed, logout = 'drop', onEvent }: BinsOptions,
 ): Promise<ClientBins<D>> {
   const { cookies, clock } = page
   const reader = openReader(definitions, find, { onEvent })
@@ -190,6 +194,7 @@ export async function openPageBins<D extends Definitions>(
 
   async function save(): Promise<void> {
     await local?.flush()
+    await cookies.flush?.()
     const [bin] = cookies.unkept
     if (bin === undefined) return
     throw new BinsError('NOT_KEPT', `The browser does not keep the cookie of bin ${JSON.stringify(bin)}.`, {
@@ -254,6 +259,7 @@ export async function openPageBins<D extends Definitions>(
       await local?.discard(definitions.find(name))
     },
     discard: async (name: string) => local?.discard(definitions.find(name)),
+    fetch: page.fetch,
     status,
     watch(listener) {
       watchers.add(listener)
@@ -269,6 +275,7 @@ export async function openPageBins<D extends Definitions>(
       isClosed = true
       tabs.close()
       await local?.close()
+      await page.close?.()
     },
   }
 }
