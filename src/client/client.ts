@@ -9,7 +9,10 @@ import type { TransportOptions } from './transport.ts'
 import type { Logout } from './user-side.ts'
 
 /** Options of {@link openBins}. */
-export interface ClientOptions extends PageOptions, TransportOptions {
+export type ClientOptions = BinsOptions & PageOptions & TransportOptions
+
+/** Options of {@link openBins} that are about the bins. */
+export interface BinsOptions {
   /**
    * How long to wait for a first answer of the server, in ms: only when this browser has a visitor and no copy of its
    * bins yet. Default 0: `openBins` does not wait for the network.
@@ -77,11 +80,11 @@ export interface ClientBins<D extends Definitions = Definitions> extends Bins<D>
    */
   consent(categories: readonly string[]): Promise<void>
   /**
-   * Sends a request of the application to the server, as the sync does: with {@link ClientOptions.transport} `'header'`,
-   * it takes along what cookies are elsewhere, and takes in what the answer says of them.
+   * Sends a request of the application to the server, as the sync does: with `transport: 'header'` it takes along what
+   * cookies are elsewhere, and takes in what the answer says of them.
    *
-   * @param path Path on the server, or its whole address; a redirect counts as a failure with `'header'`.
-   * @throws TypeError What `fetch` throws; with {@link ClientOptions.origin} or `'header'` also for any other address.
+   * @param path Path on the server, or its whole address. With `'header'`, redirects are not followed.
+   * @throws TypeError What `fetch` throws; with `'header'` also for another server's address, and for redirects.
    */
   fetch(path: string, init?: RequestInit): Promise<Response>
   /** Where the sync stands. */
@@ -103,11 +106,11 @@ export async function openBins<D extends Definitions>(
   definitions: D,
   options: ClientOptions = {},
 ): Promise<ClientBins<D>> {
-  const page = openPage(definitions, options, options.onEvent)
-  if (options.transport === undefined && options.origin === undefined) {
-    return openPageBins(page, definitions, options)
+  let page = openPage(definitions, options, options.onEvent)
+  if (options.transport === 'header') {
+    // Pages that use cookies do not load it.
+    const { openTransport } = await import('./transport.ts')
+    page = await openTransport(page, definitions, options)
   }
-  // Pages of the site itself do not load it.
-  const { openTransport } = await import('./transport.ts')
-  return openPageBins(await openTransport(page, definitions, options), definitions, options)
+  return openPageBins(page, definitions, options)
 }

@@ -82,7 +82,7 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   let stopRecovering = () => {}
   const rows = await openKeptRows({
     page,
-    definitions,
+    name: definitions.cookie.prefix,
     reading,
     onEvent,
     onStored,

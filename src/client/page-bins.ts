@@ -5,15 +5,11 @@ import { BinsError } from '../core/error.ts'
 import { MAX_BIN_BYTES } from '../core/limits.ts'
 import { type KeptText, openReader } from '../core/reader.ts'
 import { utf8Length } from '../core/utf8.ts'
-import type { ClientBins, ClientOptions, Status } from './client.ts'
+import type { BinsOptions, ClientBins, Status } from './client.ts'
 import { guard } from './guard.ts'
 import type { Local } from './local.ts'
-import type { Page, PageOptions } from './page.ts'
+import type { Page } from './page.ts'
 import { openTabs, type Shared } from './tabs.ts'
-import type { TransportOptions } from './transport.ts'
-
-/** Options of {@link openPageBins}: those of `openBins` that are not about the page. */
-export type BinsOptions = Omit<ClientOptions, keyof PageOptions | keyof TransportOptions>
 
 /** How long another tab may be editing a cookie before this one does not wait for it any more, in ms. */
 const LOCK_MS = 5_000

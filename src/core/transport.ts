@@ -13,31 +13,19 @@ export const COOKIE_HEADER = 'breadbin-cookie'
  */
 export const SET_COOKIE_HEADER = 'breadbin-set-cookie'
 
-/** What {@link SET_COOKIE_HEADER} says of a cookie. */
-export interface CarriedCookie {
-  /** Its full name. */
-  readonly name: string
-  /** Its value. */
-  readonly value: string
-  /** Seconds until it expires; `undefined`: until the browser closes. */
-  readonly maxAge: number | undefined
-}
+/** What {@link SET_COOKIE_HEADER} says of a cookie: seconds until it expires, or that it does when the browser closes. */
+export type CarriedCookie = readonly [name: string, value: string, maxAge: number | undefined]
 
 /** Formats {@link COOKIE_HEADER}. */
-export function formatCookies(cookies: Readonly<Record<string, string>>): string {
-  return (
-    Object.entries(cookies)
-      .map(([name, value]) => `${name}=${value}`)
-      // An empty header may get lost on its way.
-      .join('; ') || '-'
-  )
+export function formatCookies(cookies: ReadonlyArray<readonly [name: string, value: string]>): string {
+  // An empty header may get lost on its way.
+  return cookies.map((pair) => pair.join('=')).join('; ') || '-'
 }
 
 /** Parses {@link SET_COOKIE_HEADER}. What is not of this form is left out. */
 export function parseCarried(header: string): CarriedCookie[] {
-  return header.split(/, */).flatMap((line) => {
-    const [, name, value, maxAge] = /^([\w.-]+)=([!-~]*?)(?:; Max-Age=(-?\d+))?$/.exec(line) ?? []
-    if (name === undefined || value === undefined || value.includes(';')) return []
-    return [{ name, value, maxAge: maxAge === undefined ? undefined : Number(maxAge) }]
-  })
+  return Array.from(
+    header.matchAll(/([\w.-]+)=([^;,]*)(?:; Max-Age=(-?\d+))?[^,]*/g),
+    ([, name = '', value = '', maxAge]) => [name, value, maxAge ? +maxAge : undefined],
+  )
 }

@@ -15,10 +15,10 @@ export function openCarrier(server: Listening): Carrier {
   return {
     cookies,
     async browse(path, sent = {}) {
-      const carried = { [COOKIE_HEADER]: formatCookies(Object.fromEntries(cookies)) }
+      const carried = { [COOKIE_HEADER]: formatCookies([...cookies]) }
       const got = await send(server, { ...sent, path, headers: { ...carried, ...sent.headers } })
       if (!got) throw new Error('no answer')
-      for (const { name, value, maxAge } of carriedIn(got)) {
+      for (const [name, value, maxAge] of carriedIn(got)) {
         if (maxAge !== undefined && maxAge <= 0) cookies.delete(name)
         else cookies.set(name, value)
       }
