@@ -180,7 +180,7 @@ describe('the sync endpoint', () => {
     })
 
     it('refuses what is no origin', () => {
-      for (const each of ['app.example', '*', 'file:///']) {
+      for (const each of ['app.example', '*', 'file:///', 'file://', 'app://*', 'https://']) {
         expect(() => serveBins(bins, { origins: [each] })).toThrow(/^origins: pass/)
       }
     })

@@ -275,6 +275,17 @@ describe('transport by a header', () => {
     expect(bodyOf(await carrier.browse('/'))).toEqual([['apple'], 'apple', 'apple'])
   })
 
+  it('is for pages that an app brings along, by their own kind of origin', async () => {
+    const { listening } = await serve({ origins: ['capacitor://localhost'] })
+    const carrier = openCarrier(listening)
+    const statusOf = async (origin: string) => {
+      const headers = { origin, 'content-type': 'application/json' }
+      return (await carrier.browse('/bins/clear', { method: 'POST', headers, body: '{"v":1}' })).status
+    }
+    expect(await statusOf('capacitor://localhost')).toBe(200)
+    expect(await statusOf('tauri://localhost')).toBe(403)
+  })
+
   it('is for pages of this site, such as those in frames of others', async () => {
     const { listening } = await serve({ origins: [] })
     const carrier = openCarrier(listening)
