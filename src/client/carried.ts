@@ -13,8 +13,6 @@ export interface CarriedCookies extends CookiePlace {
   take(header: string | null): Promise<unknown>
   /** Stores what is not stored yet, and reads what other pages have stored. */
   update(): Promise<void>
-  /** Whether it outlives the page. */
-  isKept(): boolean
 }
 
 /**
@@ -34,8 +32,7 @@ export async function openCarried(
     session: () => undefined,
     onChange,
   })
-  const isKept = () => rows.storage.kind === 'indexeddb'
-  const wasRead = isKept()
+  const wasRead = rows.isAtHome()
 
   function all(): Record<string, string> {
     return Object.fromEntries(bins.names().map((name) => [name, bins.find({ name })?.text ?? '']))
@@ -61,6 +58,5 @@ export async function openCarried(
       if (wasRead) await rows.recover()
       await bins.reload()
     },
-    isKept,
   }
 }

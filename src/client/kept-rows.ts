@@ -12,6 +12,8 @@ import { textRows } from './storages/texts.ts'
 export interface KeptRows extends Rows {
   /** Where that is, and why not in IndexedDB. */
   readonly storage: { readonly kind: RowsPlace['kind']; readonly reason?: string }
+  /** Whether they are where they belong: in IndexedDB, for all tabs. */
+  isAtHome(): boolean
   /** Ids under which this page edits: what waits of other pages stays in IndexedDB, and is sent from there. */
   readonly ownPages: Set<string>
   /** Goes back to IndexedDB, if the rows are elsewhere and it works again. Tells whether they moved. */
@@ -75,6 +77,7 @@ export async function openKeptRows(options: KeptRowsOptions): Promise<KeptRows> 
 
   return {
     ...rows,
+    isAtHome,
     ownPages,
     get storage() {
       const { kind, cause } = rows.place

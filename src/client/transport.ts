@@ -41,7 +41,8 @@ export async function openTransport(
   definitions: Definitions,
   { origin = location.origin, onEvent }: Pick<HeaderTransport, 'origin'> & { onEvent?: OnEvent },
 ): Promise<Page> {
-  const server = new URL(origin).origin
+  // Twice, since what has no origin has one that is called null.
+  const server = new URL(new URL(origin).origin).origin
   const listeners = new Set<(moment: Moment) => void>()
   // Apart from all else: what opens the visitor's bins gets into no other storage, and to no other server.
   const rows = await openKeptRows({
@@ -87,7 +88,7 @@ export async function openTransport(
       agree: carried.update,
       flush: carried.update,
       get unkept() {
-        return carried.isKept() ? [] : cookies.names()
+        return rows.isAtHome() ? [] : cookies.names()
       },
     },
     watch(listener) {

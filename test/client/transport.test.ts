@@ -354,7 +354,9 @@ describe("openBins with transport: 'header'", () => {
     const { remote } = await openRemote(undefined, 'https://API.example:443/path')
     await remote.fetch('/')
     expect(requests[0]?.url).toBe(`${API}/`)
-    await expect(openRemote(undefined, 'api.example')).rejects.toThrow(TypeError)
+    for (const none of ['api.example', 'file:///app', 'capacitor://localhost', '']) {
+      await expect(openRemote(undefined, none)).rejects.toThrow(TypeError)
+    }
   })
 
   it('adds to the headers of a request', async () => {
