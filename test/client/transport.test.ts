@@ -214,7 +214,7 @@ describe("openBins with transport: 'header'", () => {
   })
 
   it('takes the secret that another page has got, although nobody has told it', async () => {
-    const { open, openRemote, clock } = setUp()
+    const { open, openRemote, clock, said } = setUp()
     const page = await open()
     page.set('note', 'mine')
     await page.sync()
@@ -224,8 +224,7 @@ describe("openBins with transport: 'header'", () => {
     await remote.fetch('/rotate', { method: 'POST' })
     await remote.fetch('/', { method: 'POST' })
     clock.advance(31_000)
-    page.set('note', 'more')
-    expect(await page.sync()).toMatchObject({ accepted: ['note'] })
+    expect(await said(page)).toEqual(['mine', null, null])
   })
 
   it('has stored who its visitor is before anybody builds on it', async () => {
@@ -357,6 +356,10 @@ describe("openBins with transport: 'header'", () => {
     for (const none of ['api.example', 'file:///app', 'capacitor://localhost', '']) {
       await expect(openRemote(undefined, none)).rejects.toThrow(TypeError)
     }
+  })
+
+  it('opens no stream of events, which could not carry a header', async () => {
+    expect((await setUp().openRemote()).remote.EventSource).toBeUndefined()
   })
 
   it('adds to the headers of a request', async () => {
