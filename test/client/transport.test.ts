@@ -218,6 +218,9 @@ describe("openBins with transport: 'header'", () => {
     const page = await open()
     page.set('note', 'mine')
     await page.sync()
+    // What has made the visitor known leads to one more exchange.
+    await page.sync()
+    await idle()
     // Its messages get lost.
     const { remote } = await openRemote()
     await remote.close?.()
