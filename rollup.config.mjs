@@ -12,11 +12,20 @@ const modules = ['stores', 'buses'].flatMap((folder) =>
 const transpile = esbuild({ target: 'es2022', tsconfig: false })
 const minify = terser({ ecma: 2020, compress: { passes: 3 } })
 
-/** Leaves out what keeps device and server bins: a script file for pages that use cookies alone. */
+/**
+ * Leaves out what keeps device and server bins, and what does without the browser's cookies: a script file for pages that
+ * use cookies alone.
+ */
 const cookiesOnly = {
   name: 'cookies-only',
-  resolveId: (id) => (id === './local.ts' ? '\0nothing' : null),
-  load: (id) => (id === '\0nothing' ? 'export const openLocal = async () => undefined' : null),
+  resolveId: (id) => (['./local.ts', './transport.ts'].includes(id) ? '\0nothing' : null),
+  load: (id) =>
+    id === '\0nothing'
+      ? `export const openLocal = async () => undefined
+         export const openTransport = () => {
+           throw new TypeError('transport: this file uses cookies only; load the complete one.')
+         }`
+      : null,
 }
 
 /**

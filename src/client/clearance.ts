@@ -25,6 +25,7 @@ const CLEARANCE = 'c/'
 /** Opens what this device remembers of a `clear`. */
 export async function openClearance(rows: Rows): Promise<Clearance> {
   let { tag, state } = parse(await rows.load(CLEARANCE))
+  let sets = 0
   return {
     get tag() {
       return tag
@@ -38,10 +39,14 @@ export async function openClearance(rows: Rows): Promise<Clearance> {
     async set(cleared, next) {
       tag = cleared
       state = next
-      await rows.change(CLEARANCE, () => new Map([[CLEARANCE, { v: 1, tag, state }]]))
+      sets += 1
+      await rows.change(CLEARANCE, () => new Map([[CLEARANCE, { v: 1, tag: cleared, state: next }]]))
     },
     async reload() {
+      const before = sets
       const present = parse(await rows.load(CLEARANCE))
+      // What is asked for while it is read is news.
+      if (sets !== before) return
       tag = present.tag
       state = present.state
     },

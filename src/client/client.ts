@@ -5,10 +5,14 @@ import type { SyncProblem } from './endpoint.ts'
 import type { SyncResult } from './exchange.ts'
 import { openPage, type PageOptions } from './page.ts'
 import { openPageBins } from './page-bins.ts'
+import type { TransportOptions } from './transport.ts'
 import type { Logout } from './user-side.ts'
 
 /** Options of {@link openBins}. */
-export interface ClientOptions extends PageOptions {
+export type ClientOptions = BinsOptions & PageOptions & TransportOptions
+
+/** Options of {@link openBins} that are about the bins. */
+export interface BinsOptions {
   /**
    * How long to wait for a first answer of the server, in ms: only when this browser has a visitor and no copy of its
    * bins yet. Default 0: `openBins` does not wait for the network.
@@ -75,6 +79,14 @@ export interface ClientBins<D extends Definitions = Definitions> extends Bins<D>
    * @returns As soon as that is done, as {@link Bins.save} does.
    */
   consent(categories: readonly string[]): Promise<void>
+  /**
+   * Sends a request of the application to the server, as the sync does: with `transport: 'header'` it takes along what
+   * cookies are elsewhere, and takes in what the answer says of them.
+   *
+   * @param path Path on the server, or its whole address. With `'header'`, redirects are not followed.
+   * @throws TypeError What `fetch` throws; with `'header'` also for another server's address, and for redirects.
+   */
+  fetch(path: string, init?: RequestInit): Promise<Response>
   /** Where the sync stands. */
   status(): Status
   /** Calls a listener after each change of {@link ClientBins.status}. Returns what ends that. */
@@ -90,9 +102,15 @@ export interface ClientBins<D extends Definitions = Definitions> extends Bins<D>
  *
  * @returns As soon as this device's own storage has answered; never waits for the network, unless told to.
  */
-export function openBins<D extends Definitions>(
+export async function openBins<D extends Definitions>(
   definitions: D,
   options: ClientOptions = {},
 ): Promise<ClientBins<D>> {
-  return openPageBins(openPage(definitions, options, options.onEvent), definitions, options)
+  let page = openPage(definitions, options, options.onEvent)
+  if (options.transport === 'header') {
+    // Pages that use cookies do not load it.
+    const { openTransport } = await import('./transport.ts')
+    page = await openTransport(page, definitions, options)
+  }
+  return openPageBins(page, definitions, options)
 }

@@ -5,12 +5,18 @@ import type { Edit } from './page-edits.ts'
 import { openQueue } from './queue.ts'
 import type { Rows } from './storages/rows.ts'
 
+/** What of a definition is about a bin on this device. */
+export type DeviceBin = Pick<Definition, 'name' | 'maxAge' | 'renew'>
+
+/** An edit of a bin on this device. */
+export type DeviceEdit = Pick<Edit, 'compute' | 'at'> & { readonly definition: DeviceBin }
+
 /** The bins that never leave this device. */
 export interface DeviceBins {
   /** What a bin holds, edits that are not stored yet included. */
-  find(definition: Definition): BinText | undefined
+  find(definition: Pick<Definition, 'name'>): BinText | undefined
   /** Makes an edit: visible at once, stored in the background. Resolves when it is stored. */
-  edit(edit: Edit): Promise<void>
+  edit(edit: DeviceEdit): Promise<void>
   /** Starts the lifetime of a bin anew that is read, if it is time. */
   renew(definition: Definition): void
   /** Names of the bins that hold data. */
@@ -63,7 +69,7 @@ export async function openDeviceBins({
     return row.session === undefined || row.session === session() ? row : undefined
   }
 
-  function applyEdit(state: State, { definition, compute, at }: Edit): State {
+  function applyEdit(state: State, { definition, compute, at }: DeviceEdit): State {
     const { name, maxAge, renew } = definition
     const before = liveRow(state, name)
     const kept = compute(before)
@@ -78,7 +84,7 @@ export async function openDeviceBins({
     })
   }
 
-  function edit(made: Edit): Promise<void> {
+  function edit(made: DeviceEdit): Promise<void> {
     return queue.add({ apply: (state) => applyEdit(state, made) })
   }
 
@@ -88,7 +94,7 @@ export async function openDeviceBins({
     renew(definition) {
       const row = liveRow(queue.shown, definition.name)
       if (!row || !isRenewedByReading(definition, row.expires, clock())) return
-      const same = { definition, compute: (kept: BinText | undefined) => kept, strict: false, at: clock() }
+      const same = { definition, compute: (kept: BinText | undefined) => kept, at: clock() }
       // It is as good as it was, if that fails.
       edit(same).catch(() => {})
     },

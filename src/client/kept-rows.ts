@@ -1,4 +1,3 @@
-import type { Definitions } from '../core/definition.ts'
 import { type OnEvent, report } from '../core/event.ts'
 import type { Page } from './page.ts'
 import { bringBack } from './recovery.ts'
@@ -13,6 +12,8 @@ import { textRows } from './storages/texts.ts'
 export interface KeptRows extends Rows {
   /** Where that is, and why not in IndexedDB. */
   readonly storage: { readonly kind: RowsPlace['kind']; readonly reason?: string }
+  /** Whether they are where they belong: in IndexedDB, for all tabs. */
+  isAtHome(): boolean
   /** Ids under which this page edits: what waits of other pages stays in IndexedDB, and is sent from there. */
   readonly ownPages: Set<string>
   /** Goes back to IndexedDB, if the rows are elsewhere and it works again. Tells whether they moved. */
@@ -23,8 +24,8 @@ export interface KeptRows extends Rows {
 export interface KeptRowsOptions {
   /** The page. */
   readonly page: Page
-  /** Every bin of the application. */
-  readonly definitions: Definitions
+  /** Name of the database, after that of the package. */
+  readonly name: string
   /** What is needed to read rows of replicas. */
   readonly reading: ReplicaReading
   /** Receives what an owner may want to log. */
@@ -32,7 +33,7 @@ export interface KeptRowsOptions {
   /** Told after each change of what is stored. */
   readonly onStored: () => void
   /** Told when the rows are kept elsewhere. */
-  readonly onMoved: () => void
+  readonly onMoved?: () => void
 }
 
 /** How long IndexedDB may take for one transaction, in ms, before the page goes on without it. */
@@ -40,8 +41,8 @@ const DEADLINE_MS = 5_000
 
 /** Opens this device's rows: in IndexedDB, in localStorage while that does not work, else in this page. */
 export async function openKeptRows(options: KeptRowsOptions): Promise<KeptRows> {
-  const { page, definitions, reading, onEvent, onStored, onMoved } = options
-  const name = `breadbin-${definitions.cookie.prefix}`
+  const { page, reading, onEvent, onStored, onMoved } = options
+  const name = `breadbin-${options.name}`
   const database = page.rows ?? deviceRows({ name, deadlineMs: DEADLINE_MS })
   const first = telling(database, onStored)
   // Without a transaction tabs share neither op numbers nor ops: each has a replica, and so a client id, of its own.
@@ -56,7 +57,7 @@ export async function openKeptRows(options: KeptRowsOptions): Promise<KeptRows> 
       copy: (all) => copyForPage(all, { ownPages, newId: page.newId }),
       onChange(cause) {
         if (cause !== undefined) report(onEvent, { type: 'not-kept', bin: '', cause })
-        onMoved()
+        onMoved?.()
       },
     },
   )
@@ -76,6 +77,7 @@ export async function openKeptRows(options: KeptRowsOptions): Promise<KeptRows> 
 
   return {
     ...rows,
+    isAtHome,
     ownPages,
     get storage() {
       const { kind, cause } = rows.place

@@ -82,7 +82,7 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   let stopRecovering = () => {}
   const rows = await openKeptRows({
     page,
-    definitions,
+    name: definitions.cookie.prefix,
     reading,
     onEvent,
     onStored,
@@ -153,7 +153,7 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
     if (moment === 'shown' || moment === 'cookies') void user.follow()
     if (moment === 'cookies' && stores.length > 0 && presentTag() !== visitor.replica.tag) void sides.pull()
   })
-  const isFailedRead = rows.storage.kind !== 'indexeddb' && hasDatabase
+  const isFailedRead = !rows.isAtHome() && hasDatabase
   if (stores.length > 0) await start()
 
   /** Tag of the visitor that the cookies speak of now: any response may have made one. */
@@ -171,7 +171,7 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
   async function recover(): Promise<void> {
     stopRecovering()
     if (sides.pendingCount() === 0 && (await rows.recover())) await reload()
-    else if (rows.storage.kind !== 'indexeddb') recoverLater()
+    else if (!rows.isAtHome()) recoverLater()
   }
 
   async function reload(): Promise<void> {
@@ -246,10 +246,13 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
 
     status() {
       const status = sides.status()
-      const { storage } = rows
       // Where rows cannot be shared, what waits lives as long as the page.
-      const isKept = storage.kind === 'indexeddb' || status.pending === 0
-      return { ...status, storage, problem: status.problem ?? (isKept ? undefined : 'not-kept') }
+      const isKept = rows.isAtHome() || status.pending === 0
+      return {
+        ...status,
+        storage: rows.storage,
+        problem: status.problem ?? (isKept ? undefined : 'not-kept'),
+      }
     },
 
     reload,

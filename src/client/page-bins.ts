@@ -5,10 +5,10 @@ import { BinsError } from '../core/error.ts'
 import { MAX_BIN_BYTES } from '../core/limits.ts'
 import { type KeptText, openReader } from '../core/reader.ts'
 import { utf8Length } from '../core/utf8.ts'
-import type { ClientBins, ClientOptions, Status } from './client.ts'
+import type { BinsOptions, ClientBins, Status } from './client.ts'
 import { guard } from './guard.ts'
 import type { Local } from './local.ts'
-import type { Page, PageOptions } from './page.ts'
+import type { Page } from './page.ts'
 import { openTabs, type Shared } from './tabs.ts'
 
 /** How long another tab may be editing a cookie before this one does not wait for it any more, in ms. */
@@ -18,7 +18,7 @@ const LOCK_MS = 5_000
 export async function openPageBins<D extends Definitions>(
   page: Page,
   definitions: D,
-  { wait = 0, snapshot, consent: agreed, logout = 'drop', onEvent }: Omit<ClientOptions, keyof PageOptions>,
+  { wait = 0, snapshot, consent: agreed, logout = 'drop', onEvent }: BinsOptions,
 ): Promise<ClientBins<D>> {
   const { cookies, clock } = page
   const reader = openReader(definitions, find, { onEvent })
@@ -190,6 +190,7 @@ export async function openPageBins<D extends Definitions>(
 
   async function save(): Promise<void> {
     await local?.flush()
+    await cookies.flush?.()
     const [bin] = cookies.unkept
     if (bin === undefined) return
     throw new BinsError('NOT_KEPT', `The browser does not keep the cookie of bin ${JSON.stringify(bin)}.`, {
@@ -254,6 +255,7 @@ export async function openPageBins<D extends Definitions>(
       await local?.discard(definitions.find(name))
     },
     discard: async (name: string) => local?.discard(definitions.find(name)),
+    fetch: page.fetch,
     status,
     watch(listener) {
       watchers.add(listener)
@@ -269,6 +271,7 @@ export async function openPageBins<D extends Definitions>(
       isClosed = true
       tabs.close()
       await local?.close()
+      await page.close?.()
     },
   }
 }

@@ -45,6 +45,8 @@ export interface Page {
    * @param until Ends the wait, and lets others in while the work goes on: no page may keep the others waiting for long.
    */
   lock<Result>(name: string, work: () => Promise<Result>, until?: AbortSignal): Promise<Result>
+  /** Stores what the page holds, and lets go of it. */
+  close?(): Promise<void>
 }
 
 /** What of a page its owner may replace. */

@@ -58,7 +58,7 @@ export async function openSide({ rows, onStatus, ...parts }: SideParts, options:
     ...options,
     rows,
     ownPages: rows.ownPages,
-    isShared: () => rows.storage.kind === 'indexeddb',
+    isShared: rows.isAtHome,
     // What waits for a visitor that the server has forgotten is for the next one.
     isCleared: (tag) => tag !== '' && tag === clearance.tag && !clearance.isForgotten,
   })

@@ -38,6 +38,7 @@ export function openTabs(page: Page, reread: (changed: Shared) => void): Tabs {
     close() {
       stop()
       channel?.close()
+      channel = undefined
     },
   }
 }

@@ -7,6 +7,9 @@ import { parseSecrets } from './secrets.ts'
 import type { ServerOptions } from './server.ts'
 import type { Store } from './store.ts'
 
+/** Where pages that an app brings along come from, such as `capacitor://localhost`: no URL of the web has such an origin. */
+const APP_ORIGIN = /^(?!https?:)[a-z][a-z\d+.-]*:\/\/[a-z\d.-]+$/
+
 /**
  * Reads what the options say of where browsers find the site.
  *
@@ -24,7 +27,7 @@ export function toSite({ origin, origins = [], trustProxy }: SiteOptions): SiteO
   }
   return {
     origin: origin === undefined ? undefined : toOrigin('origin', origin),
-    origins: origins.map((each) => toOrigin('origins', each)),
+    origins: origins.map((each) => (APP_ORIGIN.test(each) ? each : toOrigin('origins', each))),
     trustProxy,
   }
 }

@@ -1,3 +1,4 @@
+import { COOKIE_HEADER, SET_COOKIE_HEADER } from '../core/transport.ts'
 import { isListed, type RequestHead } from './head.ts'
 
 /** Answers what a browser asks before it sends another origin's request (Fetch standard, "CORS-preflight fetch"). */
@@ -6,7 +7,7 @@ export function answerPreflight(method: string): Response {
     status: 204,
     headers: {
       'access-control-allow-methods': method,
-      'access-control-allow-headers': 'content-type',
+      'access-control-allow-headers': `content-type, ${COOKIE_HEADER}`,
       // 2 h, the most that Chromium remembers.
       'access-control-max-age': '7200',
       'cache-control': 'private, no-store',
@@ -21,4 +22,5 @@ export function allowOrigin({ headers }: Response, head: RequestHead): void {
   if (origin === undefined || !isListed(head)) return
   headers.set('access-control-allow-origin', origin)
   headers.set('access-control-allow-credentials', 'true')
+  headers.set('access-control-expose-headers', `retry-after, ${SET_COOKIE_HEADER}`)
 }

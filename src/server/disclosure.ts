@@ -1,5 +1,6 @@
 import { fromCookieName } from '../core/cookie.ts'
 import type { Definition, Definitions } from '../core/definition.ts'
+import type { RequestHead } from './head.ts'
 import type { Change, Jar } from './jar.ts'
 import { type AnyResponse, disclose } from './response.ts'
 
@@ -20,7 +21,11 @@ export interface Disclosure {
 }
 
 /** Starts to note what the response of a request is to tell. */
-export function openDisclosure(definitions: Definitions, jar: Jar): Disclosure {
+export function openDisclosure(
+  definitions: Definitions,
+  jar: Jar,
+  { transport, origins }: Pick<RequestHead, 'transport' | 'origins'>,
+): Disclosure {
   let dependsOnCookies = false
   let dependsOnOwner = false
   let isSecretTold = false
@@ -59,7 +64,9 @@ export function openDisclosure(definitions: Definitions, jar: Jar): Disclosure {
         written.set(name, change)
       }
       const isSecret = isSecretTold || [...lines].some(([name, line]) => line !== undefined && !isPlain(name))
-      disclose(response, { lines, isSecret, dependsOnCookies, dependsOnOwner })
+      // Where others may carry their cookies in a header, caches are to tell them apart from those who have none.
+      const hasCarriers = transport === 'header' || origins.length > 0
+      disclose(response, { lines, isSecret, dependsOnCookies, dependsOnOwner, transport, hasCarriers })
     },
   }
 }

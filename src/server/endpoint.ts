@@ -1,9 +1,10 @@
 import { report } from '../core/event.ts'
 import { MAX_SYNC_BYTES } from '../core/limits.ts'
+import { COOKIE_HEADER, SET_COOKIE_HEADER } from '../core/transport.ts'
 import { PROTOCOL, type SyncAnswer, type UnknownUser, type WrongOwner } from '../core/wire.ts'
 import { allowOrigin, answerPreflight } from './cors.ts'
 import { acceptLink, type LinkAnswer } from './hand-over.ts'
-import { isListed, isOwnPage, type RequestHead, readHead } from './head.ts'
+import { isListed, mayAsk, type RequestHead, readHead } from './head.ts'
 import type { Live } from './live.ts'
 import type { ServerParts } from './parts.ts'
 import { openRequest } from './request.ts'
@@ -15,6 +16,7 @@ export async function answerEndpoint(parts: ServerParts, live: Live, request: Re
   const head = readHead(request, parts.site)
   const response = await route(parts, live, request, head)
   if (parts.site.origins?.length) allowOrigin(response, head)
+  if (head.transport === 'header') response.headers.append('vary', COOKIE_HEADER)
   return response
 }
 
@@ -28,7 +30,7 @@ async function route(parts: ServerParts, live: Live, request: Request, head: Req
   const method = action === '/events' ? 'GET' : 'POST'
   if (request.method === 'OPTIONS' && isListed(head)) return answerPreflight(method)
   if (request.method !== method) return refuse(405, 'method', { allow: method })
-  if (!isOwnPage(head) && !(method === 'GET' && isSilent(head))) return refuse(403, 'origin')
+  if (!mayAsk(head)) return refuse(403, 'origin')
   if (method === 'POST' && !/^application\/json\s*(;|$)/i.test(head.header('content-type') ?? '')) {
     return refuse(415, 'content-type')
   }
@@ -40,11 +42,6 @@ async function route(parts: ServerParts, live: Live, request: Request, head: Req
     report(parts.onEvent, { type: 'sync-failed', cause })
     return refuse(503, 'unavailable', { 'retry-after': '5' })
   }
-}
-
-/** Older browsers send neither header with a GET of the same origin. */
-function isSilent(head: RequestHead): boolean {
-  return head.header('sec-fetch-site') === undefined && head.header('origin') === undefined
 }
 
 async function clear(parts: ServerParts, head: RequestHead): Promise<Response> {
@@ -59,7 +56,7 @@ async function sync(parts: ServerParts, head: RequestHead, request: Request): Pr
   const body = parseSyncRequest(parseJson(bytes))
   if (!body) return refuse(400, 'malformed')
   if (body.parts.some(({ store }) => !parts.stores.includes(store))) return refuse(400, 'store')
-  return answerWith(await exchange(parts, head, body))
+  return answerWith(head, await exchange(parts, head, body))
 }
 
 async function link(parts: ServerParts, head: RequestHead, request: Request): Promise<Response> {
@@ -67,14 +64,18 @@ async function link(parts: ServerParts, head: RequestHead, request: Request): Pr
   if (!bytes) return refuse(413, 'too-large')
   const body = parseLinkRequest(parseJson(bytes))
   if (!body) return refuse(400, 'malformed')
-  return answerWith(await acceptLink(parts, head, body))
+  return answerWith(head, await acceptLink(parts, head, body))
 }
 
 type Content = SyncAnswer | WrongOwner | UnknownUser | LinkAnswer
 
-function answerWith({ answer: content, lines }: { answer: Content; lines: readonly string[] }): Response {
+function answerWith(
+  head: RequestHead,
+  { answer: content, lines }: { answer: Content; lines: readonly string[] },
+): Response {
   const response = answer(content, statusOf(content))
-  for (const line of lines) response.headers.append('set-cookie', line)
+  const name = head.transport === 'header' ? SET_COOKIE_HEADER : 'set-cookie'
+  for (const line of lines) response.headers.append(name, line)
   return response
 }
 

@@ -46,7 +46,7 @@ export async function acceptLink(
   head: RequestHead,
   request: LinkRequest,
 ): Promise<{ answer: LinkAnswer; lines: string[] }> {
-  const jar = openJar(head.cookies, head.secure, parts.definitions.cookie)
+  const jar = openJar(head, parts.definitions.cookie)
   const owner = openOwner(parts, jar, { head, canSetCookie: () => true })
   await owner.load()
   const { visitor } = owner

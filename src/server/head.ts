@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { COOKIE_HEADER, type Transport } from '../core/transport.ts'
 import { forwardedOrigin, hopsOf, type TrustProxy } from './proxy.ts'
 
 /** A request of the web platform, or of node:http and all frameworks on top of it. */
@@ -10,8 +11,10 @@ export interface RequestHead {
   readonly request: AnyRequest
   /** Request method, upper case. */
   readonly method: string
-  /** The `Cookie` header; empty if there is none. */
+  /** The `Cookie` header, or what stands for it; empty if there is none. */
   readonly cookies: string
+  /** Where {@link RequestHead.cookies} come from, and those of the response go to. */
+  readonly transport: Transport
   /** Whether cookies are to carry `Secure`. */
   readonly secure: boolean
   /** Reads a header by its lower-case name. */
@@ -38,16 +41,19 @@ export function readHead(request: AnyRequest, options: SiteOptions): RequestHead
     ? (name: string) => request.headers.get(name) ?? undefined
     : (name: string) => request.headers[name]?.toString()
   const site = options.origin ?? siteOf(request, header, options.trustProxy)
+  const carried = header(COOKIE_HEADER)
   // Neither functions nor anything computed for those who may ask: this is made for each request.
-  return {
+  const head: RequestHead = {
     request,
     method: request.method ?? 'GET',
-    cookies: header('cookie') ?? '',
+    cookies: carried ?? header('cookie') ?? '',
+    transport: carried === undefined ? 'cookie' : 'header',
     secure: !/^http:\/\/(localhost|127\.0\.0\.1|\[::1\])([:/]|$)/i.test(site),
     header,
     site,
     origins: options.origins ?? NONE,
   }
+  return carried === undefined || mayCarry(head) ? head : { ...head, cookies: '' }
 }
 
 /** Whether a page of one of the site's further origins sent a request, as the browser says. */
@@ -58,6 +64,7 @@ export function isListed({ origins, header }: RequestHead): boolean {
 /** Whether the browser says that another site caused the request, so that a `SameSite` cookie may just be missing. */
 export function isCrossSite(head: RequestHead, sameSite: 'lax' | 'strict' | 'none'): boolean {
   if (isListed(head)) return false
+  if (head.transport === 'header') return !mayCarry(head)
   const site = head.header('sec-fetch-site')
   if (site !== undefined) return site === 'cross-site' && !isFollowed(head, sameSite)
   const origin = head.header('origin')
@@ -78,6 +85,24 @@ export function isOwnUrl({ site, origins }: RequestHead, url: string): boolean {
   if (!URL.canParse(url, own)) return false
   const { origin } = new URL(url, own)
   return origin === own || origins.includes(origin)
+}
+
+/**
+ * Whether a request may use the sync endpoint: one of a page of ours; one of an app, which says nothing of where it comes
+ * from, if it carries what no browser adds by itself; and a plain read, since older browsers say nothing of one either.
+ */
+export function mayAsk(head: RequestHead): boolean {
+  return isOwnPage(head) || (isSilent(head) && (head.transport === 'header' || isSafe(head)))
+}
+
+/** Whether a request may carry its cookies in a header: for anybody else, nobody has sent it. */
+function mayCarry(head: RequestHead): boolean {
+  return isOwnPage(head) || isSilent(head)
+}
+
+/** Whether a request says nothing of where it comes from: that of an app, or of an older browser within one origin. */
+function isSilent({ header }: RequestHead): boolean {
+  return header('sec-fetch-site') === undefined && header('origin') === undefined
 }
 
 /**

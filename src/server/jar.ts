@@ -3,6 +3,7 @@ import { cookieBytes, fromCookieName, toCookieName } from '../core/cookie.ts'
 import type { Definitions } from '../core/definition.ts'
 import { BinsError } from '../core/error.ts'
 import { MAX_COOKIE_BYTES, MAX_COOKIES_BYTES } from '../core/limits.ts'
+import type { RequestHead } from './head.ts'
 
 /** How a cookie is to be kept. */
 export interface CookieLife {
@@ -16,7 +17,7 @@ export interface CookieLife {
 export interface Change {
   /** The value that the browser will have; left out: none. */
   readonly value?: string
-  /** The `Set-Cookie` line; left out if there is nothing to tell the browser. */
+  /** The `Set-Cookie` line, or what stands for it in the header that carries them; left out if there is nothing to tell the browser. */
   readonly line?: string
 }
 
@@ -51,7 +52,10 @@ export interface Jar {
 }
 
 /** Opens the jar of a request. */
-export function openJar(header: string, secure: boolean, cookie: Definitions['cookie']): Jar {
+export function openJar(
+  { cookies: header, secure, transport }: Pick<RequestHead, 'cookies' | 'secure' | 'transport'>,
+  cookie: Definitions['cookie'],
+): Jar {
   const { prefix, domain, path, sameSite } = cookie
   const visitorName = visitorNameOf(cookie, secure)
   const changes = new Map<string, Change>()
@@ -63,18 +67,17 @@ export function openJar(header: string, secure: boolean, cookie: Definitions['co
   }
 
   function line(name: string, value: string, { maxAge, httpOnly }: CookieLife): string {
+    // No browser is to keep what a header carries: there is nothing to say to one.
+    const scope = transport === 'cookie' && {
+      path,
+      secure: secure || sameSite === 'none',
+      httpOnly,
+      sameSite,
+      partitioned: sameSite === 'none',
+      ...(domain === undefined ? {} : { domain }),
+    }
     return stringifySetCookie(
-      {
-        name,
-        value,
-        path,
-        secure: secure || sameSite === 'none',
-        httpOnly,
-        sameSite,
-        partitioned: sameSite === 'none',
-        ...(domain === undefined ? {} : { domain }),
-        ...(maxAge === undefined ? {} : { maxAge }),
-      },
+      { name, value, ...scope, ...(maxAge === undefined ? {} : { maxAge }) },
       { encode: identity },
     )
   }

@@ -67,7 +67,7 @@ export function openLive(parts: ServerParts, { bus, maxStreams }: LiveOptions): 
   let isClosed = false
 
   async function findOwner(head: RequestHead): Promise<OwnerKeys | undefined> {
-    const jar = openJar(head.cookies, head.secure, definitions.cookie)
+    const jar = openJar(head, definitions.cookie)
     const user = openUser(parts.login, head.request)
     const visitor = openVisitor(parts, jar, { user, mayMint: () => {} })
     await visitor.load()

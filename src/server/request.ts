@@ -47,9 +47,9 @@ export function openRequest(
   { head: awaited }: OpenRequestOptions = {},
 ): OpenRequest {
   const { definitions, all, cookieValues, readings, clock, onEvent } = parts
-  const jar = openJar(head.cookies, head.secure, definitions.cookie)
+  const jar = openJar(head, definitions.cookie)
   const cookies = openCookieBins(jar, cookieValues, { clock, tagOf, onEvent })
-  const disclosure = openDisclosure(definitions, jar)
+  const disclosure = openDisclosure(definitions, jar, head)
   const consent = consentOf(parts, head)
   /** Nobody is there to take a cookie while edits are saved without a response. */
   let isDetached = false

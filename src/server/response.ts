@@ -1,3 +1,5 @@
+import { COOKIE_HEADER, SET_COOKIE_HEADER, type Transport } from '../core/transport.ts'
+
 /** What edits and reads can be answered with. */
 export type AnyResponse = Response | Headers | ResponseHead
 
@@ -15,7 +17,11 @@ export interface ResponseHead {
 
 /** What {@link disclose} writes. */
 export interface DisclosureOptions {
-  /** `Set-Cookie` lines by cookie name; `undefined`: none of this name, and none from before. */
+  /** How the browser gets its cookies. */
+  readonly transport: Transport
+  /** Whether some requests carry their cookies in a header. */
+  readonly hasCarriers: boolean
+  /** `Set-Cookie` lines, or what stands for them, by cookie name; `undefined`: none of this name, and none from before. */
   readonly lines: ReadonlyMap<string, string | undefined>
   /** Whether one of them is not for everybody's eyes, or something else that the response says. */
   readonly isSecret: boolean
@@ -48,10 +54,13 @@ const SHARED_CACHE_HEADERS = [
  * that has nothing to do with a visitor stays as it is.
  */
 export function disclose(response: AnyResponse, options: DisclosureOptions): void {
-  const { lines, isSecret, dependsOnCookies, dependsOnOwner } = options
-  const fields = fieldsOf(response)
+  const { lines, isSecret, dependsOnCookies, dependsOnOwner, transport, hasCarriers } = options
+  const fields = transport === 'header' ? carrying(fieldsOf(response)) : fieldsOf(response)
   const set = [...lines.values()].filter((line) => line !== undefined)
-  if (dependsOnCookies || dependsOnOwner) vary(fields)
+  if (dependsOnCookies || dependsOnOwner) {
+    addTo(fields, 'vary', 'Cookie')
+    if (hasCarriers) addTo(fields, 'vary', COOKIE_HEADER)
+  }
   if (set.length > 0 || dependsOnOwner) {
     const present = fields.get('cache-control')
     const isUncached = isSecret || set.length > 0
@@ -78,11 +87,26 @@ export function isSent(response: AnyResponse): boolean {
   return 'headersSent' in response && response.headersSent
 }
 
-function vary(fields: HeaderFields): void {
-  const present = fields.get('vary')
-  const names = (present ?? '').split(',').map((name) => name.trim().toLowerCase())
-  if (names.includes('cookie') || names.includes('*')) return
-  fields.set('vary', present === undefined ? 'Cookie' : `${present}, Cookie`)
+/** Adds a name to a header that lists names, unless it is there, or all are meant. */
+function addTo(fields: HeaderFields, header: string, name: string): void {
+  const present = fields.get(header)
+  const names = (present ?? '').split(',').map((each) => each.trim().toLowerCase())
+  if (names.includes(name.toLowerCase()) || names.includes('*')) return
+  fields.set(header, present === undefined ? name : `${present}, ${name}`)
+}
+
+/** The headers of a response whose cookies travel in one of ours, which pages of other origins may read. */
+function carrying(fields: HeaderFields): HeaderFields {
+  return {
+    ...fields,
+    cookies: () => fields.get(SET_COOKIE_HEADER)?.split(', ') ?? [],
+    setCookies(lines) {
+      fields.delete(SET_COOKIE_HEADER)
+      if (lines.length === 0) return
+      fields.set(SET_COOKIE_HEADER, lines.join(', '))
+      addTo(fields, 'access-control-expose-headers', SET_COOKIE_HEADER)
+    },
+  }
 }
 
 function toPrivate(present: string | undefined): string {

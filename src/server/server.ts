@@ -48,8 +48,8 @@ export interface ServerOptions extends UserOptions, MintOptions {
    */
   trustProxy?: TrustProxy
   /**
-   * Further origins whose pages may sync, such as `'https://app.example.org'`: the endpoint answers them as CORS asks for.
-   * Default: none.
+   * Further origins whose pages may sync, such as `'https://app.example.org'`, or `'capacitor://localhost'` of an app: the
+   * endpoint answers them as CORS asks for. Default: none.
    */
   origins?: readonly string[]
   /**

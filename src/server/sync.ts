@@ -50,7 +50,7 @@ export async function exchange(
   head: RequestHead,
   request: SyncRequest,
 ): Promise<{ answer: SyncAnswer | WrongOwner | UnknownUser; lines: string[] }> {
-  const jar = openJar(head.cookies, head.secure, parts.definitions.cookie)
+  const jar = openJar(head, parts.definitions.cookie)
   const owner = openOwner(parts, jar, { head, canSetCookie: () => true })
   await owner.load()
   if (owner.visitor.isUnreadable) throw unreadableRecord()

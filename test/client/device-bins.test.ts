@@ -25,7 +25,7 @@ function setUp(initial: ReadonlyArray<readonly [string, unknown]> = []) {
 
   function write(opened: DeviceBins, name: Name, data: unknown): Promise<void> {
     const kept = data === null ? undefined : { text: encode(data), version: 1 }
-    return opened.edit({ definition: bins.find(name), compute: () => kept, strict: false, at: clock() })
+    return opened.edit({ definition: bins.find(name), compute: () => kept, at: clock() })
   }
 
   return { clock, device, rows, open, write }
@@ -120,7 +120,6 @@ describe('the bins of a device', () => {
       opened.edit({
         definition: bins.find('draft'),
         compute: (kept) => ({ text: encode(JSON.parse(kept?.text ?? '').json + 1), version: 1 }),
-        strict: true,
         at: START,
       })
     await Promise.all([increment(one), increment(two), increment(one)])

@@ -22,13 +22,12 @@ async function setUp(initial: ReadonlyArray<readonly [string, unknown]> = []) {
   const state = { isBroken: false, told: 0 }
   const rows = await openKeptRows({
     page,
-    definitions,
+    name: 'bb',
     reading: readingOf(page, definitions),
     onEvent: undefined,
     onStored() {
       state.told += 1
     },
-    onMoved() {},
   })
   return { rows, database, state }
 }

@@ -76,11 +76,14 @@ describe('the other tabs', () => {
     expect(isListening()).toBe(true)
   })
 
-  it('are not listened to any more once they are closed', () => {
-    const { tabs, read, befall, isListening } = setUp()
+  it('are neither listened to any more nor told, once they are closed', () => {
+    const { tabs, read, posted, befall, isListening } = setUp()
     tabs.close()
     befall('shown')
     expect(isListening()).toBe(false)
+    // What is stored later must not fail by it: browsers throw for a channel that is closed.
+    tabs.tell('rows')
+    expect(posted).toEqual([])
     expect(read).toEqual([])
   })
 })

@@ -117,6 +117,7 @@ describe('the sync endpoint', () => {
     const READABLE = {
       'access-control-allow-origin': APP,
       'access-control-allow-credentials': 'true',
+      'access-control-expose-headers': 'retry-after, breadbin-set-cookie',
       vary: 'Origin',
     }
 
@@ -135,7 +136,10 @@ describe('the sync endpoint', () => {
     })
 
     it('answers what their browsers ask before', async () => {
-      const preflight = { 'access-control-allow-headers': 'content-type', 'access-control-max-age': '7200' }
+      const preflight = {
+        'access-control-allow-headers': 'content-type, breadbin-cookie',
+        'access-control-max-age': '7200',
+      }
       for (const [path, allowed] of [
         ['/bins/sync', 'POST'],
         ['/bins/clear', 'POST'],
@@ -182,7 +186,7 @@ describe('the sync endpoint', () => {
     })
 
     it('refuses what is no origin', () => {
-      for (const each of ['app.example', '*', 'file:///']) {
+      for (const each of ['app.example', '*', 'file:///', 'file://', 'app://*', 'https://']) {
         expect(() => serveBins(bins, { origins: [each] })).toThrow(/^origins: pass/)
       }
     })

@@ -56,6 +56,11 @@ function near(text: string): fc.Arbitrary<string> {
     )
 }
 
+/** What a response sets, in cookies or in what stands for them. */
+function linesOf(headers: Headers): string[] {
+  return [...headers.getSetCookie(), ...(headers.get('breadbin-set-cookie')?.split(', ') ?? [])]
+}
+
 /** What a header can hold, as HTTP parsers let it through. */
 const asHeader = (text: string) => text.replace(/[^\t\x20-\x7e\x80-\xff]/g, '?').trim()
 
@@ -68,30 +73,32 @@ async function check<Value>(
 }
 
 describe('whatever is sent', () => {
-  it(
-    'as cookies: every bin can be read and set, and nobody becomes somebody else',
-    async () => {
-      const { server, cookies } = await openVictim()
-      const token = /__Host-bb=([^;]*)/.exec(cookies)?.[1] ?? ''
-      await check(near(cookies), async (text) => {
-        const cookie = asHeader(text)
-        const state = await server.open(new Request(ORIGIN, { headers: { cookie } }))
-        for (const name of state.names()) state.get(name as 'plain')
-        // Who does not present the very token is not the visitor.
-        if (!cookie.includes(token))
-          expect([state.visitor, state.get('bound')]).toEqual([undefined, undefined])
-        try {
-          state.set('plain', 1)
-          state.set('signed', 1)
-        } catch (error) {
-          expect(error).toBeInstanceOf(BinsError)
-        }
-        const lines = (await state.save(new Headers())).getSetCookie()
-        expect(lines.filter((line) => !/^bb-(plain|signed)=[!-:<-~]+; Max-Age/.test(line))).toEqual([])
-      })
-    },
-    LONG_MS,
-  )
+  describe.each(['cookie', 'breadbin-cookie'])('in the header %s', (header) => {
+    it(
+      'as cookies: every bin can be read and set, and nobody becomes somebody else',
+      async () => {
+        const { server, cookies } = await openVictim()
+        const token = /__Host-bb=([^;]*)/.exec(cookies)?.[1] ?? ''
+        await check(near(cookies), async (text) => {
+          const cookie = asHeader(text)
+          const state = await server.open(new Request(ORIGIN, { headers: { [header]: cookie } }))
+          for (const name of state.names()) state.get(name as 'plain')
+          // Who does not present the very token is not the visitor.
+          if (!cookie.includes(token))
+            expect([state.visitor, state.get('bound')]).toEqual([undefined, undefined])
+          try {
+            state.set('plain', 1)
+            state.set('signed', 1)
+          } catch (error) {
+            expect(error).toBeInstanceOf(BinsError)
+          }
+          const lines = linesOf(await state.save(new Headers()))
+          expect(lines.filter((line) => !/^bb-(plain|signed)=[!-:<-~]+; Max-Age/.test(line))).toEqual([])
+        })
+      },
+      LONG_MS,
+    )
+  })
 
   it(
     'as headers: a page is answered, with headers of ours alone',

@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { defineBins } from '../../src/core/definition.ts'
-import { openJar } from '../../src/server/jar.ts'
+import { openJar as openJarOf } from '../../src/server/jar.ts'
 import { openSite } from '../support/requests.ts'
 
 const { cookie } = defineBins({})
+
+/** Opens the jar of a request with a `Cookie` header. */
+function openJar(cookies: string, secure: boolean, options: typeof cookie) {
+  return openJarOf({ cookies, secure, transport: 'cookie' }, options)
+}
 
 const NAMES = ['a', 'b', 'c', 'd'] as const
 const bins = defineBins({

@@ -31,6 +31,12 @@ export interface PageCookies {
   renew(definition: Definition): void
   /** Resolves when a bin's cookie is here what it is in all of the browser, as far as that can be known. */
   agree?(definition: Definition): Promise<void>
+  /**
+   * Resolves when all cookies are kept, where that takes time.
+   *
+   * @throws {@link BinsError} `NOT_KEPT`.
+   */
+  flush?(): Promise<void>
   /** Bins that the browser would not keep; they live as long as the page. */
   readonly unkept: readonly string[]
   /** Bins that have a cookie, whatever it holds. */
@@ -45,47 +51,41 @@ export interface PageCookies {
   startSession(newId: () => string): string
 }
 
+/** Where the cookies of a page are. */
+export interface CookiePlace {
+  /** All cookies by name. Others may have changed them at any time. */
+  all(): Readonly<Record<string, string>>
+  /**
+   * Sets a cookie, if it can be kept.
+   *
+   * @param expires In seconds since the Unix epoch: a past one deletes. `undefined`: when the browser closes.
+   */
+  write(name: string, value: string, expires: number | undefined): void
+}
+
 /** The value as it stands in the cookie: our format needs no escapes. */
 const api = Cookies.withConverter<string>({ read: (value) => value, write: (value) => value })
 
 /** How often to look whether a cookie is the same in all of the browser. Firefox's processes take one or two looks. */
 const MAX_LOOKS = 20
 
-/** Opens the cookies of this page. */
+/**
+ * Opens the cookies of this page.
+ *
+ * @param options.place Where they are. Default: in the document.
+ */
 export function openPageCookies(
   { cookie }: Definitions,
-  { clock, onEvent }: { clock: () => number; onEvent: OnEvent | undefined },
+  {
+    clock,
+    onEvent,
+    place = documentCookies(cookie),
+  }: { clock: () => number; onEvent: OnEvent | undefined; place?: CookiePlace },
 ): PageCookies {
-  const { prefix, domain, path, sameSite } = cookie
+  const { prefix } = cookie
+  const { all, write } = place
   const unkept = new Map<string, BinText>()
   const parsed = new Map<string, { value: string; cookie: CookieText | undefined }>()
-  let raw: string | undefined
-  let jar: Record<string, string> = {}
-
-  /** All cookies. Others may have changed them at any time: the browser's list is compared, and parsed if it moved. */
-  function all(): Record<string, string> {
-    const present = readCookies()
-    if (present !== raw) {
-      raw = present
-      jar = present === '' ? {} : api.get()
-    }
-    return jar
-  }
-
-  function write(name: string, value: string, expires: number | undefined): void {
-    try {
-      api.set(name, value, {
-        path,
-        sameSite,
-        secure: sameSite === 'none' || !isLocal(location),
-        partitioned: sameSite === 'none',
-        ...(domain === undefined ? {} : { domain }),
-        ...(expires === undefined ? {} : { expires: new Date(expires * 1_000) }),
-      })
-    } catch {
-      // As in `readCookies`; whoever looks finds no cookie.
-    }
-  }
 
   function cookieOf({ name: bin, browser }: Definition): CookieText | undefined {
     const name = toCookieName(prefix, bin)
@@ -187,6 +187,36 @@ export function openPageCookies(
       const name = `${prefix}.s`
       if (all()[name] === undefined) write(name, newId(), undefined)
       return all()[name] ?? newId()
+    },
+  }
+}
+
+function documentCookies({ domain, path, sameSite }: Definitions['cookie']): CookiePlace {
+  let raw: string | undefined
+  let jar: Record<string, string> = {}
+  return {
+    all() {
+      const present = readCookies()
+      // The browser's list is compared, and parsed if it moved.
+      if (present !== raw) {
+        raw = present
+        jar = present === '' ? {} : api.get()
+      }
+      return jar
+    },
+    write(name, value, expires) {
+      try {
+        api.set(name, value, {
+          path,
+          sameSite,
+          secure: sameSite === 'none' || !isLocal(location),
+          partitioned: sameSite === 'none',
+          ...(domain === undefined ? {} : { domain }),
+          ...(expires === undefined ? {} : { expires: new Date(expires * 1_000) }),
+        })
+      } catch {
+        // As in `readCookies`; whoever looks finds no cookie.
+      }
     },
   }
 }
