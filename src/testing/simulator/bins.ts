@@ -99,13 +99,25 @@ function mergeLists(base: readonly string[], mine: readonly string[], theirs: re
 }
 
 /** A Standard Schema. */
-function schemaOf(isValid: (data: unknown) => boolean) {
-  const validate = (value: unknown) =>
-    isValid(value) ? { value } : { issues: [{ message: 'is of another shape' }] }
-  return { '~standard': { version: 1 as const, vendor: 'breadbin', validate } }
+interface Schema<Data> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => { value: Data } | { issues: ReadonlyArray<{ message: string }> }
+    readonly types?: { readonly input: Data; readonly output: Data }
+  }
 }
 
-function isTexts(data: unknown): boolean {
+/** Makes a Standard Schema. */
+export function schemaOf<Data = unknown>(isValid: (data: unknown) => boolean): Schema<Data> {
+  const validate = (value: unknown) =>
+    // What is valid is of the type that the caller says.
+    isValid(value) ? { value: value as Data } : { issues: [{ message: 'is of another shape' }] }
+  return { '~standard': { version: 1, vendor: 'breadbin', validate } }
+}
+
+/** Whether data is a list of texts. */
+export function isTexts(data: unknown): data is string[] {
   return Array.isArray(data) && data.every((text) => typeof text === 'string')
 }
 

@@ -50,6 +50,8 @@ export interface World {
   hasFailedOver: boolean
   /** Whether the storage of a device has failed: pages have gone on with replicas of their own. */
   hasBrokenStorage: boolean
+  /** Whether somebody has ever deleted cookies. */
+  hasDeletedCookies: boolean
 }
 
 /** When all runs begin: later than any real time. */
@@ -76,6 +78,7 @@ export function openWorld(seed: number, { isTraced = false, ...what }: Omit<RunO
     cleared: new Map(),
     hasFailedOver: false,
     hasBrokenStorage: false,
+    hasDeletedCookies: false,
   }
 }
 
@@ -86,9 +89,9 @@ export function outcomeOf({ violation, trace, fate, ledger, timeline }: World): 
 }
 
 /**
- * Whether pages that have gone on by themselves may each have carried what they knew over to another visitor, since the
- * store had lost theirs: both copies count.
+ * Whether pages that have gone on by themselves may each have carried what they knew over to another visitor, since theirs
+ * was lost: both copies count.
  */
-export function mayHaveCopies({ hasBrokenStorage, hasFailedOver }: World): boolean {
-  return hasBrokenStorage && hasFailedOver
+export function mayHaveCopies({ hasBrokenStorage, hasFailedOver, hasDeletedCookies }: World): boolean {
+  return hasBrokenStorage && (hasFailedOver || hasDeletedCookies)
 }

@@ -1,12 +1,11 @@
-import { parseCookie } from 'cookie'
-import * as z from 'zod/mini'
 import { defineBins } from '../../../core/definition.ts'
 import { userKey, userTag } from '../../../server/user.ts'
+import { isTexts, schemaOf } from '../bins.ts'
 
 /** Everybody's edits are ids, and nobody takes one away: whatever is missing is lost. */
 export const PEOPLE_BINS = defineBins({
   cart: {
-    schema: z.array(z.string()),
+    schema: schemaOf<string[]>(isTexts),
     default: [],
     browser: 'write',
     scope: 'user',
@@ -30,7 +29,9 @@ export function loginLine(user: User | null): string {
 
 /** Who is logged in, as the application sees it. */
 export function userIn(headers: Headers): string | null {
-  return parseCookie(headers.get('cookie') ?? '')[APPLICATION_COOKIE] ?? null
+  const pairs = headers.get('cookie')?.split('; ') ?? []
+  const pair = pairs.find((one) => one.startsWith(`${APPLICATION_COOKIE}=`))
+  return pair?.slice(APPLICATION_COOKIE.length + 1) ?? null
 }
 
 /** The user with a tag. */

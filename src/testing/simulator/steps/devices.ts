@@ -112,6 +112,7 @@ export const DEVICE_STEPS: readonly Step[] = [
       const profile = pickProfile(scene, dice)
       scene.world.trace.say(profile.name, () => 'deletes the cookies')
       profile.hasDeletedCookies = true
+      scene.world.hasDeletedCookies = true
       profile.jar.delete(dice.pick([undefined, '__Host-bb']))
       profile.noteOwner()
     },
