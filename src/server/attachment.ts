@@ -46,7 +46,10 @@ export function openAttachment(
     }
     if (key === undefined || key === (record.revoked ?? record.user ?? null)) {
       if (typeof key === 'string' && record.revoked === undefined && adoption.isDue(record)) await merge()
-      if (visitor.isCurrent) return visitor.record && keep(visitor.record, token)
+      if (visitor.isCurrent) {
+        if (mayRotate && record.revoked === undefined) visitor.announce()
+        return visitor.record && keep(visitor.record, token)
+      }
       if (!mayRotate) return
       await records.rotate()
       if (!visitor.isCurrent && record.user !== undefined) visitor.announce()

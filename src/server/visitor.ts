@@ -160,8 +160,10 @@ export function openVisitor(
       const life = { httpOnly: false, ...(maxAge === undefined ? {} : { maxAge }) }
       const before = said === undefined ? null : parseTags(said).user
       const present = typeof user.key === 'string' ? userTag(user.key) : null
-      if (user.key === undefined || before === present) return
-      if (present === null) jar.delete(jar.companionName, { httpOnly: false })
+      // A late answer to an earlier request may have deleted it.
+      const isTold = before === present && (said !== undefined || !token)
+      if (user.key === undefined || isTold) return
+      if (present === null && !token) jar.delete(jar.companionName, { httpOnly: false })
       else
         jar.set(
           jar.companionName,

@@ -100,6 +100,21 @@ describe('a bin that follows a user', () => {
     expect(jar.header()).toBe('')
   })
 
+  it('tells a browser again whose it is, where a late answer to an earlier request has taken that away', async () => {
+    const { visit, openJar } = openUserSite()
+    for (const user of ['ann', null]) {
+      const jar = openJar()
+      await visit(jar, user, (state) => state.set('seen', ['home']))
+      const before = valueIn(jar, 'bb.o')
+      expect(before).toMatch(user === null ? /^[\w-]{16}$/ : /^[\w-]{16}\.u\.[\w-]{16}$/)
+      jar.set('bb.o=; Max-Age=0')
+      await visit(jar, user, get('seen'), READ)
+      expect(valueIn(jar, 'bb.o')).toBeUndefined()
+      await visit(jar, user, get('seen'))
+      expect(valueIn(jar, 'bb.o')).toBe(before)
+    }
+  })
+
   it('lets a browser that is no visitor yet know whose it is, and no more', async () => {
     const { visit, openJar, store } = openUserSite()
     await visit(openJar(), 'ann', (state) => state.set('cart', ['tea']))

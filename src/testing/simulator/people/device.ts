@@ -3,6 +3,7 @@ import type { Moment } from '../../../client/page.ts'
 import { openPageBins } from '../../../client/page-bins.ts'
 import { memoryRows } from '../../../client/storages/memory.ts'
 import type { BinsEvent } from '../../../core/event.ts'
+import { PROTOCOL } from '../../../core/wire.ts'
 import type { ServerBins } from '../../../server/server-bins.ts'
 import { openJar } from '../jar.ts'
 import { type Life, openLife } from '../life.ts'
@@ -40,6 +41,8 @@ export interface Device {
    * @returns Whether its answer has come.
    */
   visit(use: (bins: ServerBins<typeof PEOPLE_BINS>) => Promise<void>): Promise<boolean>
+  /** Comes with a link that another device has made. */
+  accept(link: string, options: { readonly merge: boolean }): Promise<void>
 }
 
 /** One load of a page. */
@@ -173,6 +176,16 @@ export function openDevice(name: string, world: World, site: Site): Device {
       switches += 1
     },
     visit,
+    async accept(link, { merge }) {
+      trace.say(name, () => `comes with a link${merge ? ', and merges' : ''}`)
+      const body = JSON.stringify({ v: PROTOCOL, token: link.split('=')[1], ...(merge ? { merge } : {}) })
+      const headers = { 'content-type': 'application/json' }
+      const init = { method: 'POST', headers, body }
+      visits += 1
+      const sending = { tab: `${name}, link ${visits}`, life: openLife(timeline), path: '/bins/link', init }
+      await connection.send({ ...sending, answer: site.fetch }).catch(() => {})
+      for (const { bins } of present()) void bins?.sync().catch(() => {})
+    },
   }
   openPage()
   return device

@@ -11,6 +11,8 @@ interface Scene {
   readonly world: World
   readonly devices: readonly Device[]
   readonly edits: CartEdit[]
+  /** Whether devices are ever linked: without, it is known whose everything is. */
+  readonly hasLinks: boolean
 }
 
 interface Step {
@@ -78,6 +80,18 @@ const STEPS: readonly Step[] = [
       connection.isOnline = !connection.isOnline
     },
   },
+  {
+    name: 'link a device',
+    weight: 1,
+    take({ devices, hasLinks }, device, dice) {
+      if (!hasLinks) return
+      const [other, merge] = [dice.pick(devices), dice.fraction() < 0.7]
+      void device.visit(async (bins) => {
+        const link = await bins.link('/')
+        void other.accept(link, { merge })
+      })
+    },
+  },
   { name: 'open a page', weight: 1, take: (_, device) => device.openPage() },
   {
     name: 'crash a page',
@@ -101,7 +115,7 @@ export async function runPeople(seed: number, { store, ...what }: RunOptions): P
     user: ({ headers }) => userIn(new Headers(headers as HeadersInit)),
   })
   const devices = NAMES.slice(0, 1 + dice.below(NAMES.length)).map((name) => openDevice(name, world, site))
-  const scene: Scene = { world, devices, edits: [] }
+  const scene: Scene = { world, devices, edits: [], hasLinks: dice.fraction() < 0.5 }
   await timeline.pass(100)
 
   const steps = 10 + dice.below(30)
