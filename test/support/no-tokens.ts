@@ -35,7 +35,8 @@ globalThis.Error = new Proxy(Error, {
 const { spawn } = childProcess
 childProcess.spawn = ((...call: Parameters<typeof spawn>): ChildProcess => {
   const child = spawn(...call)
-  child.stderr?.on('data', (chunk) => look(String(chunk)))
+  // What a browser says of the addresses of its pages, it says to its own user.
+  if (!/chrom|firefox/.test(call[0])) child.stderr?.on('data', (chunk) => look(String(chunk)))
   return child
 }) as typeof spawn
 syncBuiltinESMExports()
