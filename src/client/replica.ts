@@ -132,8 +132,9 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
    */
   async function transact(step: (replica: Replica) => Replica): Promise<Replica> {
     let owner = tag
+    const isNobodys = tag === ''
     const after = await rows.change(REPLICAS, (all) => {
-      const followed = tag === '' ? followFirst(all) : new Map<string, unknown>()
+      const followed = isNobodys ? followFirst(all) : new Map<string, unknown>()
       owner = tag
       const present = new Map([...all, ...followed])
       return new Map([...followed, ...changesTo(present, owner, step(withoutLeft(parse(present, owner))))])
