@@ -23,7 +23,7 @@ export interface MysqlStoreOptions {
 const DUPLICATE = 1062
 
 /**
- * Keeps records in MySQL 8 or MariaDB, for any number of processes and machines. What was written survives what the
+ * Keeps records in MySQL (8 or newer) or MariaDB, for any number of processes and machines. What was written survives what the
  * server does: with `innodb_flush_log_at_trx_commit = 1`, as it comes, the end of the server and a power failure.
  *
  * The pool is used and never closed. Let it make connections to a primary server alone, with the character set

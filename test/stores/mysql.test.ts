@@ -5,32 +5,31 @@ import { writeTable } from '../../src/stores/mysql/statements.ts'
 import { type MysqlPool, mysqlStore } from '../../src/stores/mysql.ts'
 import { storeSuite } from '../../src/testing/store-suite.ts'
 import { documentedSql } from '../support/documented-sql.ts'
-import { needs } from '../support/needs.ts'
+import { mysqlServers } from '../support/mysql-servers.ts'
 import { LATER, NOW } from '../support/open-store.ts'
-import { type Mariadb, startMariadb } from '../support/servers/mariadb.ts'
+import type { Mysql } from '../support/servers/mysql.ts'
 import { exitSuite, processSuite } from '../support/store-processes.ts'
 
-const program = needs('mariadb')
 const entry = { version: 1, text: 'text', expires: LATER }
 let tables = 0
 
-if (program) {
-  let mariadb: Mariadb
+describe.each(mysqlServers())('$name', ({ start }) => {
+  let server: Mysql
   let pool: Pool
 
   beforeAll(async () => {
-    mariadb = await startMariadb(program)
-    pool = createPool(mariadb.url)
+    server = await start()
+    pool = createPool(server.url)
   })
 
   afterAll(async () => {
     await pool.end()
-    await mariadb.stop()
+    await server.stop()
   })
 
   /** A pool of connections that are set in some way, or that another user makes. */
   async function withPool(options: PoolOptions, use: (other: Pool) => Promise<void>): Promise<void> {
-    const other = createPool({ uri: mariadb.url, ...options })
+    const other = createPool({ uri: server.url, ...options })
     try {
       await use(other)
     } finally {
@@ -46,13 +45,13 @@ if (program) {
   async function createUser(user: string, rights: string, table: string): Promise<PoolOptions> {
     await query(`CREATE USER IF NOT EXISTS ${user}@'127.0.0.1'`)
     await query(`GRANT ${rights} ON breadbin.${table} TO ${user}@'127.0.0.1'`)
-    return { uri: Object.assign(new URL(mariadb.url), { username: user }).href }
+    return { uri: Object.assign(new URL(server.url), { username: user }).href }
   }
 
   describe('mysqlStore', () => {
     storeSuite(it, { open: () => mysqlStore(pool, { table: nextTable() }) })
-    processSuite(it, 'mysql2', () => `${mariadb.url}#${nextTable()}`)
-    exitSuite(it, 'mysql2', () => `${mariadb.url}#${nextTable()}`)
+    processSuite(it, 'mysql2', () => `${server.url}#${nextTable()}`)
+    exitSuite(it, 'mysql2', () => `${server.url}#${nextTable()}`)
 
     it('is created by ten connections at once, 20 times', async () => {
       for (let round = 0; round < 20; round += 1) {
@@ -79,7 +78,7 @@ if (program) {
     })
 
     it('refuses a pool with callbacks', async () => {
-      const callbacks = createCallbackPool(mariadb.url)
+      const callbacks = createCallbackPool(server.url)
       expect(() => mysqlStore(callbacks as unknown as MysqlPool)).toThrow(/pool\.promise\(\)/)
       expect(await mysqlStore(callbacks.promise()).read('key', { now: NOW })).toBeUndefined()
       await callbacks.promise().end()
@@ -101,7 +100,7 @@ if (program) {
   ])('mysqlStore of a pool %s', (_, options) => {
     let other: Pool
     beforeAll(() => {
-      other = createPool({ uri: mariadb.url, ...options })
+      other = createPool({ uri: server.url, ...options })
     })
     afterAll(() => other.end())
 
@@ -109,12 +108,12 @@ if (program) {
   })
 
   describe('mysqlStore of serializable transactions', () => {
-    beforeAll(() => query('SET GLOBAL tx_isolation = "SERIALIZABLE"'))
-    afterAll(() => query('SET GLOBAL tx_isolation = "REPEATABLE-READ"'))
+    beforeAll(() => query('SET GLOBAL TRANSACTION ISOLATION LEVEL SERIALIZABLE'))
+    afterAll(() => query('SET GLOBAL TRANSACTION ISOLATION LEVEL REPEATABLE READ'))
 
     storeSuite(it, {
       async open() {
-        const own = createPool(mariadb.url)
+        const own = createPool(server.url)
         const store = mysqlStore(own, { table: nextTable() })
         return {
           ...store,
@@ -180,21 +179,22 @@ if (program) {
       const table = nextTable()
       await mysqlStore(pool, { table }).read('key', { now: NOW })
       await query(
-        `INSERT INTO ${table} SELECT concat('key ', seq), 1, ${LATER} + seq, 'text' FROM seq_1_to_10000`,
+        `INSERT INTO ${table} WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000)
+          SELECT concat('key ', n), 1, ${LATER} + n, 'text' FROM numbers`,
       )
       await query(`ANALYZE TABLE ${table}`)
       const [read] = (
         await pool.execute<RowDataPacket[]>(
-          `EXPLAIN SELECT version FROM ${table} WHERE \`key\` = ? AND expires > ?`,
+          `EXPLAIN FORMAT=TRADITIONAL SELECT version FROM ${table} WHERE \`key\` = ? AND expires > ?`,
           [Buffer.from('key 5'), NOW],
         )
       )[0]
       expect(read).toMatchObject({ type: 'const', key: 'PRIMARY' })
-      const scan = `EXPLAIN SELECT * FROM ${table} WHERE \`key\` > x'6b6579' ORDER BY \`key\` LIMIT 10`
+      const scan = `EXPLAIN FORMAT=TRADITIONAL SELECT * FROM ${table} WHERE \`key\` > x'6b6579' ORDER BY \`key\` LIMIT 10`
       expect((await query(scan))[0]).toMatchObject({ type: 'range', key: 'PRIMARY' })
-      const versions = `EXPLAIN SELECT version FROM ${table} WHERE \`key\` IN (x'6b6579', x'') AND expires > 1`
+      const versions = `EXPLAIN FORMAT=TRADITIONAL SELECT version FROM ${table} WHERE \`key\` IN (x'6b6579', x'') AND expires > 1`
       expect((await query(versions))[0]).toMatchObject({ type: 'range', key: 'PRIMARY' })
-      const sweep = `EXPLAIN DELETE FROM ${table} WHERE expires <= ${NOW} LIMIT 10`
+      const sweep = `EXPLAIN FORMAT=TRADITIONAL DELETE FROM ${table} WHERE expires <= ${NOW} LIMIT 10`
       expect((await query(sweep))[0]).toMatchObject({ type: 'range', key: 'expires' })
     })
 
@@ -254,7 +254,7 @@ if (program) {
       await query('SET GLOBAL read_only = 0')
     })
   })
-}
+})
 
 function nextTable(): string {
   tables += 1

@@ -1,9 +1,10 @@
 import type { Reporter, TestCase, TestModule } from 'vitest/node'
+import { doneWithout } from './programs.ts'
 
 /**
  * Reports a run in its very last line: `N passed, N failed, N skipped`. A file that cannot be loaded, a failing hook
  * and an error outside of any test count as failed. Skipped tests are named before it, and fail the run where
- * `CI=true`: what is skipped there is never noticed.
+ * `CI=true`: what is skipped there is never noticed. So are programs that `BREADBIN_WITHOUT` excuses, which fail nothing.
  */
 export function closingLine(): Reporter {
   let text = ''
@@ -23,13 +24,18 @@ export function closingLine(): Reporter {
       const failed =
         count('failed') + count('pending') + modules.flatMap(errorsOutsideTests).length + errors.length
       isFailed = failed > 0 || (skipped.length > 0 && process.env.CI === 'true')
-      text = `${describeSkipped(skipped)}\n${count('passed')} passed, ${failed} failed, ${skipped.length} skipped\n`
+      text = `${describeMissing()}${describeSkipped(skipped)}\n${count('passed')} passed, ${failed} failed, ${skipped.length} skipped\n`
     },
   }
 }
 
 function errorsOutsideTests(module: TestModule): unknown[] {
   return [module, ...module.children.allSuites()].flatMap((suite) => suite.errors())
+}
+
+function describeMissing(): string {
+  const missing = doneWithout()
+  return missing.length === 0 ? '' : `\nNOT TESTED, because of BREADBIN_WITHOUT: ${missing.join(', ')}\n`
 }
 
 function describeSkipped(skipped: readonly TestCase[]): string {

@@ -1,9 +1,9 @@
 import { it } from 'vitest'
-import { findProgram, howToInstall, type ProgramName } from './programs.ts'
+import { doneWithout, findProgram, howToInstall, type ProgramName } from './programs.ts'
 
 /**
  * Finds a program in PATH. Where it is missing, a skipped test takes the place of those that need it, named after what
- * is missing and how to install it; the run's last lines repeat that.
+ * is missing and how to install it, unless `BREADBIN_WITHOUT` says that this run does without; its last lines repeat either.
  *
  * ```ts
  * const chromium = needs('chromium')
@@ -14,6 +14,6 @@ import { findProgram, howToInstall, type ProgramName } from './programs.ts'
  */
 export function needs(name: ProgramName): string | undefined {
   const path = findProgram(name)
-  if (!path) it.skip(`needs ${name}: ${howToInstall(name)}`)
+  if (!path && !doneWithout().includes(name)) it.skip(`needs ${name}: ${howToInstall(name)}`)
   return path
 }

@@ -34,6 +34,13 @@ const PROGRAMS = {
     // Debian has it where only root looks.
     folders: () => ['/usr/sbin'],
   },
+  mysql: {
+    names: ['mysqld'],
+    install: 'sudo .ci/install-mysql /opt/mysql',
+    folders: () => ['/usr/sbin', '/opt/mysql'],
+    // MariaDB has a program of that name, too.
+    suits: (path) => !execFileSync(path, ['--version'], { encoding: 'utf8' }).includes('MariaDB'),
+  },
   nginx: {
     names: ['nginx'],
     install: 'sudo apt-get install nginx',
@@ -70,6 +77,14 @@ export function findProgram(name: ProgramName): string | undefined {
   const folders = [...inPath, ...(others?.() ?? [])]
   const paths = names.flatMap((name) => folders.map((folder) => join(folder, name)))
   return paths.find((path) => existsSync(path) && (suits?.(path) ?? true))
+}
+
+/** Programs that are missing, and that this run may do without: `BREADBIN_WITHOUT` has their names, with commas between. */
+export function doneWithout(): ProgramName[] {
+  const allowed = process.env.BREADBIN_WITHOUT?.split(',') ?? []
+  // The keys are the names.
+  const names = Object.keys(PROGRAMS) as ProgramName[]
+  return names.filter((name) => allowed.includes(name) && !findProgram(name))
 }
 
 function isNode20(path: string): boolean {

@@ -3,36 +3,36 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeTable } from '../../../src/stores/mysql/statements.ts'
 import { mysqlStore } from '../../../src/stores/mysql.ts'
 import { fullDiskSuite } from '../../support/full-disk-suite.ts'
-import { needs } from '../../support/needs.ts'
+import { mysqlServers } from '../../support/mysql-servers.ts'
 import { LATER, NOW } from '../../support/open-store.ts'
 import { outageSuite } from '../../support/outage-suite.ts'
 import { startProxy } from '../../support/proxy.ts'
-import { type Mariadb, startMariadb } from '../../support/servers/mariadb.ts'
+import type { Mysql } from '../../support/servers/mysql.ts'
 import { unprivileged } from '../../support/servers/program.ts'
 import { mountSmallDisk } from '../../support/small-disk.ts'
 
-const program = needs('mariadb')
 const disk = mountSmallDisk()
 const entry = { version: 1, text: 'text', expires: LATER }
 
-if (program) {
-  let mariadb: Mariadb
+afterAll(() => disk?.remove())
+
+describe.each(mysqlServers())('$name', ({ name, start }) => {
+  let server: Mysql
   let pool: Pool
 
   beforeAll(async () => {
-    mariadb = await startMariadb(program)
-    pool = createPool(mariadb.url)
+    server = await start({ tables: disk?.path })
+    pool = createPool(server.url)
   })
 
   afterAll(async () => {
     await pool.end()
-    await mariadb.stop()
-    disk?.remove()
+    await server.stop()
   })
 
   /** A pool of its own for one test. */
   async function withPool(options: PoolOptions, use: (own: Pool) => Promise<void>): Promise<void> {
-    const own = createPool({ uri: mariadb.url, ...options })
+    const own = createPool({ uri: server.url, ...options })
     try {
       await use(own)
     } finally {
@@ -44,9 +44,12 @@ if (program) {
   if (disk) {
     describe('mysqlStore of a table whose disk is full', () => {
       beforeAll(async () => {
-        const folder = disk.makeFolder('mariadb', unprivileged('mysql'))
+        const folder = disk.makeFolder(name, unprivileged('mysql'))
         await pool.query(writeTable('full').replace(/;$/, ` DATA DIRECTORY = '${folder}'`))
       })
+
+      // The next database needs the room.
+      afterAll(() => pool.query('DROP TABLE full'))
 
       // MariaDB 10.11 ends ("Out of disk space in rollback") where a text that has no room is longer than half a page of
       // 16 KB, and where it cannot write its logs.
@@ -68,21 +71,21 @@ if (program) {
 
   describe('mysqlStore of a server that fails', () => {
     outageSuite(it, async () => {
-      const server = await startMariadb(program)
-      const own = createPool(server.url)
+      const failing = await start()
+      const own = createPool(failing.url)
       return {
-        server,
+        server: failing,
         store: mysqlStore(own),
         async close() {
           await own.end()
-          await server.stop()
+          await failing.stop()
         },
       }
     })
 
     it('never answers a write whose connection was lost, and goes on', async () => {
-      const proxy = await startProxy(Number(new URL(mariadb.url).port))
-      const uri = Object.assign(new URL(mariadb.url), { port: proxy.port }).href
+      const proxy = await startProxy(Number(new URL(server.url).port))
+      const uri = Object.assign(new URL(server.url), { port: proxy.port }).href
       await withPool({ uri }, async (own) => {
         const store = mysqlStore(own, { table: 'lost' })
         for (const version of [1, 2]) {
@@ -110,8 +113,8 @@ if (program) {
     })
 
     it('rejects in time what gets no answer, and what waits for a connection is never begun', async () => {
-      const proxy = await startProxy(Number(new URL(mariadb.url).port))
-      const uri = Object.assign(new URL(mariadb.url), { port: proxy.port }).href
+      const proxy = await startProxy(Number(new URL(server.url).port))
+      const uri = Object.assign(new URL(server.url), { port: proxy.port }).href
       await withPool({ uri, connectionLimit: 2, connectTimeout: 1_000 }, async (own) => {
         const store = mysqlStore(own, { table: 'blocked', timeoutMs: 300 })
         await store.read('key', { now: NOW })
@@ -139,4 +142,4 @@ if (program) {
         await expect.poll(() => store.read('key', { now: NOW }).catch(() => 'failed')).toBeUndefined()
       }))
   })
-}
+})
