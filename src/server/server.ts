@@ -122,8 +122,9 @@ export interface BinsServer<D extends Definitions = Definitions> extends Users {
    */
   fastify(): FastifyPlugin
   /**
-   * Deletes expired records from all stores, and says how many: at most `limit` of each store. Nobody needs to: after
-   * every 50 writes or so, a server deletes up to 100 by itself.
+   * Deletes expired records from all stores, and says how many: at most `limit` of each store, 1,000 by default. Nobody
+   * needs to: after every 50 writes or so, a server deletes up to 100 by itself. Of files and in memory, it looks at ten
+   * times `limit` records, and goes on behind them the next time.
    */
   sweep(options?: { limit?: number }): Promise<number>
   /**

@@ -52,7 +52,10 @@ export interface Store {
    * @returns Whether an entry was deleted. Deleting what is not there is no error.
    */
   delete(key: string, expected?: number): Promise<boolean>
-  /** Deletes at most `limit` expired entries and says how many; 0 where the system does that itself. */
+  /**
+   * Deletes at most `limit` expired entries and says how many; 0 where the system does that itself. A store that has no
+   * list of what expires when looks at some times `limit` entries, and goes on behind them with the next call.
+   */
   sweep(now: number, limit: number): Promise<number>
   /** Versions of those keys that are there and live, in one round trip. Optional power. */
   versions?(keys: readonly string[], now: number): Promise<Map<string, number>>

@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { checkWrite } from '../core/check-write.ts'
 import { BinsError } from '../core/error.ts'
+import { LOOKS_PER_DELETION } from '../core/sweep-looks.ts'
 import type { Store, Stored } from '../server/store.ts'
 import { hashKey } from './file/shards.ts'
 import type { Slot, SlotEntry } from './file/slot.ts'
-import { openSlots } from './file/slots.ts'
+import { openSlots, type Slots } from './file/slots.ts'
 
 /**
  * How long a record that has expired or was deleted stays on disk, in ms. Until then a writer that has slept since it
@@ -29,7 +31,8 @@ const BATCH = 64
  */
 export function fileStore(directory: string): Store {
   const slots = openSlots(directory)
-  let sweptTo = ''
+  // Anywhere: processes that do not live long would sweep nothing but the beginning.
+  let sweptTo = hashKey(randomUUID())
   let isOpen = true
 
   function assertOpen(): void {
@@ -75,14 +78,14 @@ export function fileStore(directory: string): Store {
     async sweep(now, limit) {
       assertOpen()
       await slots.tidy(LINGER_MS)
-      let swept = 0
-      for await (const slot of slots.walk(sweptTo)) {
-        if (swept >= limit) return swept
+      let [swept, looks] = [0, 0]
+      for await (const slot of walkRound(slots, sweptTo)) {
+        if (swept >= limit || looks >= limit * LOOKS_PER_DELETION) break
+        looks += 1
         sweptTo = hashKey(slot.key)
         if (slot.expires + LINGER_MS > now) continue
         if ((await slots.remove(slot)) && !isDeleted(slot)) swept += 1
       }
-      sweptTo = ''
       return swept
     },
 
@@ -113,6 +116,15 @@ export function fileStore(directory: string): Store {
     async close() {
       isOpen = false
     },
+  }
+}
+
+/** All slots, once, from the one after a hash on. */
+async function* walkRound(slots: Slots, hash: string): AsyncGenerator<Slot> {
+  yield* slots.walk(hash)
+  for await (const slot of slots.walk('')) {
+    if (hashKey(slot.key) > hash) return
+    yield slot
   }
 }
 

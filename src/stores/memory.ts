@@ -1,5 +1,6 @@
 import { checkWrite } from '../core/check-write.ts'
 import { BinsError } from '../core/error.ts'
+import { LOOKS_PER_DELETION } from '../core/sweep-looks.ts'
 import type { Store, Stored } from '../server/store.ts'
 
 /** Options of {@link memoryStore}. */
@@ -32,6 +33,7 @@ export function memoryStore({ maxBytes = 64 * 1_024 ** 2 }: MemoryStoreOptions =
   const entries = new Map<string, Entry>()
   let bytes = 0
   let lastOrder = 0
+  let circle = entries.entries()
   let isOpen = true
 
   function assertOpen(): void {
@@ -58,6 +60,14 @@ export function memoryStore({ maxBytes = 64 * 1_024 ** 2 }: MemoryStoreOptions =
       if (bytes <= maxBytes) return
       remove(key)
     }
+  }
+
+  /** The next entry, round and round, of those that are there by then. */
+  function nextInCircle(): [string, Entry] | undefined {
+    const next = circle.next()
+    if (!next.done) return next.value
+    circle = entries.entries()
+    return circle.next().value
   }
 
   return {
@@ -98,9 +108,13 @@ export function memoryStore({ maxBytes = 64 * 1_024 ** 2 }: MemoryStoreOptions =
     async sweep(now, limit) {
       assertOpen()
       let swept = 0
-      for (const [key, { expires }] of entries) {
-        if (swept >= limit) break
-        if (expires <= now && remove(key)) swept += 1
+      for (
+        let looks = Math.min(entries.size, limit * LOOKS_PER_DELETION);
+        looks > 0 && swept < limit;
+        looks -= 1
+      ) {
+        const [key, entry] = nextInCircle() ?? []
+        if (key !== undefined && entry && entry.expires <= now && remove(key)) swept += 1
       }
       return swept
     },

@@ -45,6 +45,17 @@ describe('memoryStore', () => {
     expect((await store.versions?.(['a', 'b', 'c', 'd'], NOW))?.size).toBe(4)
   })
 
+  it('looks at ten entries for each that a sweep may delete, and goes on behind them', async () => {
+    const store = memoryStore()
+    for (let index = 0; index < 40; index += 1) await store.write(`${index}`, entry(1), 0, NOW)
+    await store.write('expired', { ...entry(1), expires: NOW + 1 }, 0, NOW)
+    const swept = []
+    for (let call = 0; call < 5; call += 1) swept.push(await store.sweep(NOW + 1, 1))
+    expect(swept).toEqual([0, 0, 0, 0, 1])
+    await store.write('expired', { ...entry(1), expires: NOW + 1 }, 0, NOW)
+    expect(await store.sweep(NOW + 1, 10)).toBe(1)
+  })
+
   it('refuses an entry that alone is too large, and keeps what is there', async () => {
     const store = memoryStore({ maxBytes: 10_000 })
     await store.write('a', entry(1), 0, NOW)
