@@ -20,7 +20,7 @@ afterAll(() => {
 
 describe('fileStore', () => {
   storeSuite(it, { open: () => fileStore(folders.make()), sweepDelayMs: HOUR })
-  processSuite(it, 'file', folders.make)
+  processSuite(it, 'file', folders.make, { kills: 100 })
   if (disk) fullDiskSuite(it, disk, () => fileStore(join(disk.path, 'files')))
 
   it.runIf(disk)('reads from a disk that is read-only, and writes when it is not any more', async () => {

@@ -21,7 +21,7 @@ afterAll(() => {
 
 describe('lmdbStore of a directory', () => {
   storeSuite(it, { open: () => lmdbStore(folders.make()) })
-  processSuite(it, 'lmdb', folders.make)
+  processSuite(it, 'lmdb', folders.make, { kills: 100 })
   exitSuite(it, 'lmdb', folders.make)
   if (disk) fullDiskSuite(it, disk, () => lmdbStore(join(disk.path, 'lmdb')))
 

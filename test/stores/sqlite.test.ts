@@ -24,7 +24,7 @@ afterAll(() => {
 
 describe('sqliteStore of a path', () => {
   storeSuite(it, { open: () => sqliteStore(makePath()) })
-  processSuite(it, 'node:sqlite', folders.make)
+  processSuite(it, 'node:sqlite', folders.make, { kills: 100 })
   if (disk) fullDiskSuite(it, disk, () => sqliteStore(join(disk.path, 'bins.db')))
 
   it('lets processes create one file at once, 200 times', { timeout: 60_000 }, async () => {
@@ -68,7 +68,7 @@ describe('sqliteStore of a path', () => {
 
 describe('sqliteStore of a better-sqlite3 database', () => {
   storeSuite(it, { open: () => sqliteStore(new Database(':memory:')) })
-  processSuite(it, 'better-sqlite3', makeBetterSqlite)
+  processSuite(it, 'better-sqlite3', makeBetterSqlite, { kills: 100 })
 })
 
 describe('sqliteStore of a better-sqlite3 database with safe integers', () => {

@@ -25,18 +25,18 @@ export interface FailingStore {
 
 const STORE_MS = 500
 const START = Date.UTC(2035, 0, 1)
-const KILLS = process.env.BREADBIN_LONG === '1' ? 100 : 20
 const failure = { code: expect.stringMatching(/^STORE_(FAILED|TIMEOUT)$/) }
 
 /**
  * What must be true of a store whose server fails. Rejections that nobody handles fail the run by themselves.
  *
  * @param options.survives Whether the server keeps what it has acknowledged when it is killed. Default `true`.
+ * @param options.kills How often it is killed. Default 100.
  */
 export function outageSuite(
   test: typeof it,
   open: () => Promise<FailingStore>,
-  { survives = true }: { survives?: boolean } = {},
+  { survives = true, kills = 100 }: { survives?: boolean; kills?: number } = {},
 ): void {
   test('rejects in time while its server is down, and goes on when it is back', {
     timeout: 60_000,
@@ -101,14 +101,14 @@ export function outageSuite(
   })
 
   if (!survives) return
-  test(`loses no acknowledged write when its server is killed ${KILLS} times`, {
+  test(`loses no acknowledged write when its server is killed ${kills} times`, {
     timeout: 600_000,
   }, async () => {
     await using failing = await toDisposable(open)
     const { server, store } = failing
     const records = recordsOf(store)
     let acknowledged = await records.change('key', count)
-    for (let kill = 0; kill < KILLS; kill += 1) {
+    for (let kill = 0; kill < kills; kill += 1) {
       let isKilled = false
       const changing = (async () => {
         while (!isKilled) {

@@ -10,6 +10,9 @@ import { redisStore } from '../../src/stores/redis.ts'
 // Not imported: a process of the tests loads the one client that it needs.
 const require = createRequire(import.meta.url)
 
+/** The calls of 50 processes that write one row wait for each other. */
+const timeoutMs = 60_000
+
 /** Opens a store with a client of its own, at a place such as `redis://127.0.0.1:6379/#prefix`; closing it ends both. */
 export function openServerStore(kind: string, place: string): Store | undefined {
   if (kind === 'lmdb') return lmdbStore(join(place, 'lmdb'))
@@ -33,12 +36,12 @@ export function openServerStore(kind: string, place: string): Store | undefined 
   if (kind === 'pg') {
     const { Pool } = require('pg') as typeof import('pg')
     const pool = new Pool({ connectionString: place })
-    return withEnd(postgresStore(pool, { table: hash.slice(1) }), () => pool.end())
+    return withEnd(postgresStore(pool, { table: hash.slice(1), timeoutMs }), () => pool.end())
   }
   if (kind === 'mysql2') {
     const { createPool } = require('mysql2/promise') as typeof import('mysql2/promise')
     const pool = createPool(place)
-    return withEnd(mysqlStore(pool, { table: hash.slice(1) }), () => pool.end())
+    return withEnd(mysqlStore(pool, { table: hash.slice(1), timeoutMs }), () => pool.end())
   }
   if (kind === 'memcached') {
     const { MemcacheClient } = require('memcache-client') as typeof import('memcache-client')

@@ -9,9 +9,6 @@ import { NOW, openStore } from './open-store.ts'
 
 const SCRIPT = fileURLToPath(new URL('./store-process.ts', import.meta.url))
 const SLOW_FILES = new URL('./slow-files.ts', import.meta.url).href
-/** Whether the tests may take minutes. */
-const IS_LONG = process.env.BREADBIN_LONG === '1'
-const KILLS = IS_LONG ? 100 : 20
 
 /** What a process does to a key. */
 export interface Task {
@@ -51,8 +48,17 @@ export async function runProcesses(
   return outputs
 }
 
-/** What must be true of a store that several processes share. */
-export function processSuite(test: typeof it, kind: string, makeFolder: () => string): void {
+/**
+ * What must be true of a store that several processes share.
+ *
+ * @param options.kills How often a process is killed that writes: 100 times where that could lose something, else 20.
+ */
+export function processSuite(
+  test: typeof it,
+  kind: string,
+  makeFolder: () => string,
+  { kills = 20 }: { kills?: number } = {},
+): void {
   test('is opened by ten processes at once', { timeout: 60_000 }, async () => {
     await runProcesses(kind, makeFolder(), { task: 'open', key: 'key', times: 1 }, 10)
   })
@@ -72,18 +78,15 @@ export function processSuite(test: typeof it, kind: string, makeFolder: () => st
     countTogether(10, 8),
   )
 
-  if (IS_LONG)
-    test(
-      'counts to 2,500 in 50 processes, each step of which follows the one before',
-      {
-        timeout: 600_000,
-      },
-      () => countTogether(50, 50),
-    )
+  test(
+    'counts to 2,500 in 50 processes, each step of which follows the one before',
+    { timeout: 600_000 },
+    () => countTogether(50, 50),
+  )
 
   test('loses no acknowledged write to kill -9, and tears none', { timeout: 600_000 }, async () => {
     const folder = makeFolder()
-    for (let kill = 0; kill < KILLS; kill += 1) {
+    for (let kill = 0; kill < kills; kill += 1) {
       const acknowledged = await killWriter(kind, folder, kill + 1)
       const store = openStore(kind, folder)
       const stored = await store.read('key', { now: NOW })
