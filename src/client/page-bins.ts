@@ -96,7 +96,7 @@ export async function openPageBins<D extends Definitions>(
         bin: name,
       })
     }
-    if (reader.isOutdated(name)) {
+    if (reader.isOutdated(definition)) {
       throw new BinsError(
         'OUTDATED',
         `A newer version of this program wrote bin ${JSON.stringify(name)}; reload the page.`,

@@ -17,6 +17,12 @@ export type Reading =
   | { readonly data: unknown }
   | { readonly problem: 'unreadable' | 'invalid' | 'outdated'; readonly cause?: unknown }
 
+/** A text to keep, and the data that a reader finds in it, not frozen. */
+export interface OwnText {
+  readonly text: string
+  readonly data: unknown
+}
+
 /**
  * Turns data into the text to keep: validated, encoded, and sure to be readable again.
  *
@@ -24,13 +30,18 @@ export type Reading =
  * @throws TypeError for `undefined`.
  */
 export function toText(definition: Definition, data: unknown): string {
+  return toOwn(definition, data).text
+}
+
+/** The same as {@link toText}, with the data: what a caller has passed is the caller's. */
+export function toOwn(definition: Definition, data: unknown): OwnText {
   const { name } = definition
   if (data === undefined) {
     throw new TypeError(`Bin ${JSON.stringify(name)}: undefined is no data; pass null to delete the bin.`)
   }
   const text = encodeFor(name, accept(definition, data))
-  const again = encodeFor(name, accept(definition, decodeTrusted(text)))
-  if (again === text) return text
+  const decoded = decodeTrusted(text)
+  if (encodeFor(name, accept(definition, decoded)) === text) return { text, data: decoded }
   throw invalid(name, [{ message: 'the schema changes its own output; make its transforms idempotent' }])
 }
 
@@ -53,11 +64,6 @@ export function toOwnText(definition: Definition, { text, version }: BinText): s
 /** Reads a text that is authenticated or comes from our own store or device. */
 export function fromTrusted(definition: Definition, { text, version }: BinText): Reading {
   return read(definition, decodeTrusted(text), text, version)
-}
-
-/** Reads a text that {@link toText} has made for this definition. */
-export function fromOwn(text: string): Reading {
-  return { data: freeze(decodeTrusted(text)) }
 }
 
 /**

@@ -17,7 +17,7 @@ export interface Reader {
   /** Whether a bin holds data of its own: also data that is too new for this definition. */
   has(name: string): boolean
   /** Whether what is kept was written by a newer version of the definition. */
-  isOutdated(name: string): boolean
+  isOutdated(definition: Definition): boolean
   /** Calls a listener at once and when {@link Reader.changed} finds another text. */
   subscribe(name: string, listener: (data: unknown) => void): () => void
   /** Tells the listeners of a bin, or of all bins, if its text is another one now. */
@@ -99,11 +99,6 @@ export function openReader(
     return entry && 'data' in entry.reading ? entry.text : undefined
   }
 
-  function isOutdated(name: string): boolean {
-    const reading = entryOf(name)?.reading
-    return reading !== undefined && 'problem' in reading && reading.problem === 'outdated'
-  }
-
   function notify(name: string, of: Iterable<Subscription>): void {
     for (const subscription of of) {
       const text = readableText(name)
@@ -123,7 +118,10 @@ export function openReader(
       const reading = entryOf(name)?.reading
       return reading !== undefined && ('data' in reading || reading.problem === 'outdated')
     },
-    isOutdated,
+    isOutdated(definition) {
+      const kept = find(definition)
+      return kept !== undefined && kept.version > definition.version
+    },
     subscribe(name, listener) {
       const subscription = { listener, text: readableText(name) }
       const those = subscriptions.get(name) ?? new Set()

@@ -96,7 +96,7 @@ export function openCookieBins(
     jar.checkSize(bin, value)
     const maxAge = expires === 0 ? undefined : expires - at
     jar.set(name, value, { httpOnly: browser === 'none', maxAge })
-    known.set(bin, { kept: { text, version, trusted: true }, expires })
+    known.set(bin, { kept: { text, version, trusted: browser !== 'write' }, expires })
   }
 
   return {

@@ -1,5 +1,6 @@
-import { fromOwn, type Reading } from '../core/data.ts'
+import type { OwnText, Reading } from '../core/data.ts'
 import type { Definition } from '../core/definition.ts'
+import { freeze } from '../core/freeze.ts'
 import { type KeptText, readText } from '../core/reader.ts'
 import { openMemo } from './memo.ts'
 
@@ -7,8 +8,8 @@ import { openMemo } from './memo.ts'
 export interface Readings {
   /** Reads what is kept for a definition. */
   read(definition: Definition, kept: KeptText): Reading
-  /** Remembers the data of a text that was made for the definition just now, since it is going to be read. */
-  expect(definition: Definition, text: string): void
+  /** Remembers a text that was made for the definition just now, since it is going to be read. Freezes its data. */
+  expect(definition: Definition, own: OwnText): void
 }
 
 /** Most bytes that the remembered data of a server may take. */
@@ -32,9 +33,9 @@ export function openReadings(): Readings {
       const scope = scopeOf(definition, version, trusted)
       return memo.get(scope, text) ?? remember(scope, text, readText(definition, kept))
     },
-    expect(definition, text) {
+    expect(definition, { text, data }) {
       const trusted = definition.storage !== 'cookie' || definition.browser !== 'write'
-      remember(scopeOf(definition, definition.version, trusted), text, fromOwn(text))
+      remember(scopeOf(definition, definition.version, trusted), text, { data: freeze(data) })
     },
   }
 }

@@ -1,4 +1,4 @@
-import { toText } from '../core/data.ts'
+import { toOwn } from '../core/data.ts'
 import type { Definition } from '../core/definition.ts'
 import { MAX_BIN_BYTES } from '../core/limits.ts'
 import { type KeptText, openReader } from '../core/reader.ts'
@@ -107,16 +107,17 @@ export function openRequest(
     const definition = definitions.find(name)
     if (definition.storage === 'device') throw onDevice(name)
     checkOpened(definition)
-    if (reader.isOutdated(name)) throw outdated(name)
+    if (reader.isOutdated(definition)) throw outdated(name)
     return definition
   }
 
   /** Text for the bin, if it is within the limit; a cookie's is checked with all that goes into it. */
   function toKeptText(definition: Definition, data: unknown): string {
-    const text = toText(definition, data)
+    const own = toOwn(definition, data)
+    const { text } = own
     const bytes = definition.storage === 'server' ? utf8Length(text) : 0
     if (bytes > MAX_BIN_BYTES) throw binTooLarge(definition.name, bytes)
-    readings.expect(definition, text)
+    readings.expect(definition, own)
     return text
   }
 

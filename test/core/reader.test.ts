@@ -68,7 +68,7 @@ describe('a reader', () => {
     put('list', ['text'])
     expect([reader.get('list'), reader.has('list')]).toEqual([[], false])
     put('newer', 'new', { version: 3 })
-    expect([reader.get('newer'), reader.has('newer'), reader.isOutdated('newer')]).toEqual([
+    expect([reader.get('newer'), reader.has('newer'), reader.isOutdated(bins.find('newer'))]).toEqual([
       'default',
       true,
       true,

@@ -2,6 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { encode } from '../../src/core/codec.ts'
 import { type Definitions, defineBins } from '../../src/core/definition.ts'
 import { openReadings } from '../../src/server/readings.ts'
+import { serveBins } from '../../src/server/server.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
+import { openCookieJar, requestWith, take } from '../support/http.ts'
+import { NOW } from '../support/open-store.ts'
+import { SECRETS } from '../support/requests.ts'
 
 /** A schema of anything, which counts how often it was asked. */
 function counting(answer: (data: unknown) => { value: unknown } | { issues: [] } = (value) => ({ value })) {
@@ -95,11 +100,30 @@ describe('readings', () => {
       ['signed', true],
       ['server', true],
     ] as const) {
-      readings.expect(bins.find(name), encode(['x']))
+      readings.expect(bins.find(name), { text: encode(['x']), data: ['x'] })
       const reading = read(name, ['x'], { trusted })
       expect(reading).toEqual({ data: ['x'] })
       expect(Object.isFrozen('data' in reading && reading.data)).toBe(true)
     }
     expect(schema.asked).toBe(0)
   })
+
+  it.each([{ storage: 'cookie' }, { storage: 'cookie', browser: 'read' }, { storage: 'server' }] as const)(
+    'take a schema two looks for a set, and none for a get behind it: %o',
+    async (options) => {
+      const schema = counting()
+      const bins = defineBins({ bin: { schema, ...options } })
+      const jar = openCookieJar(() => NOW)
+      const store = memoryStore()
+      for (const data of ['first', 'second']) {
+        const site = serveBins(bins, { store, secrets: SECRETS, clock: () => NOW })
+        const state = await site.open(requestWith(jar), ['bin'])
+        schema.asked = 0
+        state.set('bin', data)
+        expect(state.get('bin')).toBe(data)
+        expect(schema.asked).toBe(2)
+        take(jar, await state.save(new Response()))
+      }
+    },
+  )
 })
