@@ -40,8 +40,8 @@ export function toOwn(definition: Definition, data: unknown): OwnText {
     throw new TypeError(`Bin ${JSON.stringify(name)}: undefined is no data; pass null to delete the bin.`)
   }
   const text = encodeFor(name, accept(definition, data))
-  const decoded = decodeTrusted(text)
-  if (encodeFor(name, accept(definition, decoded)) === text) return { text, data: decoded }
+  const own = { text, data: decodeTrusted(text) }
+  if (encodeFor(name, accept(definition, own.data)) === text) return own
   throw invalid(name, [{ message: 'the schema changes its own output; make its transforms idempotent' }])
 }
 
@@ -72,7 +72,7 @@ export function fromTrusted(definition: Definition, { text, version }: BinText):
  */
 export function fallback(definition: Definition): unknown {
   const { name, schema } = definition
-  if (definition.hasDefault) return freeze(decodeTrusted(toText(definition, definition.default)))
+  if (definition.hasDefault) return freeze(toOwn(definition, definition.default).data)
   if (!schema) return undefined
   const validation = validate(schema, undefined)
   if (!('data' in validation) || validation.data === undefined) return undefined
