@@ -1,4 +1,5 @@
 import { PROTOCOL } from '../core/wire.ts'
+import type { ClientBins } from './client.ts'
 import type { Page } from './page.ts'
 
 /** What keeps a sync from succeeding. */
@@ -47,7 +48,10 @@ export interface Endpoint {
 }
 
 /** Opens the sync endpoint. Sends nothing by itself. */
-export function openEndpoint({ fetch, timer }: Pick<Page, 'fetch' | 'timer'>, path: string): Endpoint {
+export function openEndpoint(
+  { fetch, timer }: Pick<ClientBins, 'fetch'> & Pick<Page, 'timer'>,
+  path: string,
+): Endpoint {
   function post(action: string, body: object, options: RequestInit): Promise<Response> {
     return fetch(`${path}/${action}`, {
       method: 'POST',

@@ -2,7 +2,7 @@ import type { Definitions } from '../core/definition.ts'
 import { BinsError } from '../core/error.ts'
 import { type LinkRefusal, type LinkRequest, PROTOCOL } from '../core/wire.ts'
 import type { ClientBins } from './client.ts'
-import { openPage, type PageOptions } from './page.ts'
+import { startTimer } from './page.ts'
 
 /**
  * What came of a link. `'accepted'`: this device is the visitor of the other one. Otherwise nothing has changed, and the link
@@ -22,16 +22,13 @@ export interface TakenLink {
    * what is edited here from then on. What this device holds is sent to the server before, and is not shown any more after it,
    * unless it is merged.
    *
-   * @param state The bins of this page: they show what the other device has by the time that this resolves, if the server can
-   * still be reached then.
+   * @param state The bins of this page, over whose `fetch` the link is sent: they show what the other device has by the time
+   * that this resolves, if the server can still be reached then.
    * @param options.merge Whether the bins of this device go along, by their rules. Default `false`.
    * @throws {@link BinsError} `SYNC_FAILED`; try again.
    */
-  accept(state: Pick<ClientBins, 'sync'>, options?: { merge?: boolean }): Promise<LinkOutcome>
+  accept(state: Pick<ClientBins, 'sync' | 'fetch'>, options?: { merge?: boolean }): Promise<LinkOutcome>
 }
-
-/** Options of {@link takeLink}. */
-export type TakeLinkOptions = Pick<PageOptions, 'fetch' | 'timer'>
 
 /**
  * Takes the link that `link()` of the server's bins has made out of the address of this page, so that it is in no bookmark,
@@ -39,33 +36,36 @@ export type TakeLinkOptions = Pick<PageOptions, 'fetch' | 'timer'>
  *
  * @returns `undefined` if the page was not opened with one.
  */
-export function takeLink(definitions: Definitions, options: TakeLinkOptions = {}): TakenLink | undefined {
+export function takeLink(definitions: Definitions): TakenLink | undefined {
   const [address = '', fragment = ''] = location.href.split('#')
   const start = `${definitions.cookie.prefix}-link=`
   if (!fragment.startsWith(start)) return undefined
   history.replaceState(history.state, '', address)
   const token = fragment.slice(start.length)
-  const page = openPage(definitions, options, undefined)
   let isAccepted = false
   let last: Promise<unknown> = Promise.resolve()
 
-  async function accept(state: Pick<ClientBins, 'sync'>, merge: boolean): Promise<LinkOutcome> {
+  async function accept(
+    { sync, fetch }: Pick<ClientBins, 'sync' | 'fetch'>,
+    merge: boolean,
+  ): Promise<LinkOutcome> {
     if (isAccepted) return 'accepted'
     // What was edited here is this device's own, and not for the other visitor.
-    await state.sync()
-    const refusal = await send({ v: PROTOCOL, token, ...(merge ? { merge } : {}) })
+    await sync()
+    const refusal = await send(fetch, { v: PROTOCOL, token, ...(merge ? { merge } : {}) })
     if (refusal) return refusal
     isAccepted = true
     // The next exchange brings what this one does not.
-    await state.sync().catch(() => {})
+    await sync().catch(() => {})
     return 'accepted'
   }
 
-  async function send(body: LinkRequest): Promise<LinkRefusal | undefined> {
+  async function send(fetch: ClientBins['fetch'], body: LinkRequest): Promise<LinkRefusal | undefined> {
     // Pages that sync have loaded it already.
     const endpoint = await import('./endpoint.ts')
     try {
-      const reply = await endpoint.openEndpoint(page, definitions.path).send('link', body)
+      const { send } = endpoint.openEndpoint({ fetch, timer: startTimer }, definitions.path)
+      const reply = await send('link', body)
       const error = endpoint.isRecord(reply.body) ? reply.body.error : undefined
       // The server gives these reasons and no others.
       if (error === 'gone' || (reply.status === 409 && error)) return error as LinkRefusal

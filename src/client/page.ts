@@ -92,7 +92,7 @@ const browser: Partial<
   readonly navigation?: EventTarget
 } = globalThis
 
-function startTimer(run: () => void, ms: number): () => void {
+export function startTimer(run: () => void, ms: number): () => void {
   const timer = setTimeout(run, ms)
   return () => clearTimeout(timer)
 }

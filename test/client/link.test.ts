@@ -36,7 +36,7 @@ async function setUpLink({ note = 'of the laptop' } = {}) {
   const options = { clock: site.clock, timer: openTimers().start, random: () => 0.5, fetch }
   const link = profile.run(() => {
     history.replaceState(null, '', url)
-    return takeLink(bins, { fetch, timer: options.timer })
+    return takeLink(bins)
   }) as TakenLink
   const openPhone = () => profile.open(bins, options)
   return { ...site, laptop, url, link, openPhone, phoneNetwork: network, phoneRequests: requests }
@@ -155,12 +155,11 @@ describe('a link that cannot be used', () => {
     const { link, openPhone, clock } = await setUpLink()
     clock.advance(600_000)
     expect(await link.accept(await openPhone())).toBe('gone')
-    const { openPhone: open, server } = await setUpLink()
+    const { openPhone: open } = await setUpLink()
     const other = openProfile()
-    const [fetch, { start: timer }] = [fetchWith(other.jar, server.fetch), openTimers()]
     const unknown = other.run(() => {
       history.replaceState(null, '', '/#bb-link=x')
-      return takeLink(bins, { fetch, timer })
+      return takeLink(bins)
     })
     expect(await unknown?.accept(await open())).toBe('gone')
   })

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import type { BinsOptions } from '../../src/client/client.ts'
+import { takeLink } from '../../src/client/link.ts'
 import type { Moment, OnMessage } from '../../src/client/page.ts'
 import { openPageBins } from '../../src/client/page-bins.ts'
 import { memoryRows } from '../../src/client/storages/memory.ts'
@@ -14,6 +15,7 @@ import { memoryStore } from '../../src/stores/memory.ts'
 import { DAY, openClock } from '../support/clock.ts'
 import { fakePage } from '../support/fake-page.ts'
 import { fakeStorage } from '../support/fake-storage.ts'
+import { openProfile } from '../support/page.ts'
 import { idle, openGate, settled } from '../support/page-sync.ts'
 import { SECRETS } from '../support/requests.ts'
 
@@ -125,7 +127,7 @@ function setUp() {
   const said = async (page: { fetch: (path: string, init?: RequestInit) => Promise<Response> }, path = '/') =>
     (await page.fetch(path, { method: 'POST' })).json()
   const stored = async () => [...(await cookieRows.load('')).keys()].map((key) => key.slice(2)).sort()
-  return { clock, requests, events, cookieRows, texts, network, open, openRemote, said, stored }
+  return { server, clock, requests, events, cookieRows, texts, network, open, openRemote, said, stored }
 }
 
 describe("openBins with transport: 'header'", () => {
@@ -164,6 +166,21 @@ describe("openBins with transport: 'header'", () => {
     expect([next.get('note'), next.get('theme')]).toEqual(['mine', 'dark'])
     expect(await next.sync()).toMatchObject({ accepted: [] })
     expect(next.status().problem).toBeUndefined()
+  })
+
+  it('becomes the visitor of another device by a link', async () => {
+    const { server, open } = setUp()
+    const laptop = await server.open(new Request(API), ['note'])
+    laptop.set('note', 'of the laptop')
+    const url = await laptop.link('/')
+    await laptop.save(new Headers())
+    const link = openProfile().run(() => {
+      history.replaceState(null, '', url)
+      return takeLink(bins)
+    })
+    const page = await open()
+    expect(await link?.accept(page)).toBe('accepted')
+    expect(page.get('note')).toBe('of the laptop')
   })
 
   it('brings cookie bins to the server, and back', async () => {
