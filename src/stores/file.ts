@@ -79,13 +79,21 @@ export function fileStore(directory: string): Store {
       assertOpen()
       await slots.tidy(LINGER_MS)
       let [swept, looks] = [0, 0]
-      for await (const slot of walkRound(slots, sweptTo)) {
+      let damage: { readonly cause: unknown } | undefined
+      for await (const place of roundFrom(slots, sweptTo)) {
         if (swept >= limit || looks >= limit * LOOKS_PER_DELETION) break
         looks += 1
-        sweptTo = hashKey(slot.key)
-        if (slot.expires + LINGER_MS > now) continue
-        if ((await slots.remove(slot)) && !isDeleted(slot)) swept += 1
+        sweptTo = place
+        try {
+          const slot = slots.at(place)
+          if (!slot || slot.expires + LINGER_MS > now) continue
+          if ((await slots.remove(slot)) && !isDeleted(slot)) swept += 1
+        } catch (cause) {
+          // The others are to go all the same.
+          damage ??= { cause }
+        }
       }
+      if (damage) throw damage.cause
       return swept
     },
 
@@ -104,11 +112,12 @@ export function fileStore(directory: string): Store {
       assertOpen()
       const entries: Array<[string, Stored]> = []
       let last = cursor ?? ''
-      for await (const slot of slots.walk(last)) {
-        if (isDeleted(slot)) continue
+      for await (const place of slots.places(last)) {
+        const slot = slots.at(place)
+        if (!slot || isDeleted(slot)) continue
         if (entries.length >= limit) return { entries, cursor: last }
         entries.push([slot.key, toStored(slot)])
-        last = hashKey(slot.key)
+        last = place
       }
       return { entries }
     },
@@ -119,12 +128,12 @@ export function fileStore(directory: string): Store {
   }
 }
 
-/** All slots, once, from the one after a hash on. */
-async function* walkRound(slots: Slots, hash: string): AsyncGenerator<Slot> {
-  yield* slots.walk(hash)
-  for await (const slot of slots.walk('')) {
-    if (hashKey(slot.key) > hash) return
-    yield slot
+/** All places, once, from the one after a place on. */
+async function* roundFrom(slots: Slots, start: string): AsyncGenerator<string> {
+  yield* slots.places(start)
+  for await (const place of slots.places('')) {
+    if (place > start) return
+    yield place
   }
 }
 

@@ -1,4 +1,4 @@
-import { chmodSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { fileStore } from '../../src/stores/file.ts'
@@ -102,7 +102,7 @@ describe('fileStore', () => {
     expect(await store.sweep(LATER + HOUR, 100)).toBe(1)
   })
 
-  it('looks at ten records for each that a sweep may delete, and goes on behind them', async () => {
+  it('looks at ten records or directories for each that a sweep may delete, and goes on behind them', async () => {
     const directory = folders.make()
     for (let index = 0; index < 40; index += 1) await fileStore(directory).write(`${index}`, entry(1), 0, NOW)
     let firsts = 0
@@ -110,12 +110,41 @@ describe('fileStore', () => {
       const store = fileStore(directory)
       await store.write('expired', { ...entry(1), expires: NOW + 1 }, 0, NOW)
       const swept = []
-      for (let call = 0; call < 5; call += 1) swept.push(await store.sweep(NOW + 2 * HOUR, 1))
-      expect(swept.toSorted()).toEqual([0, 0, 0, 0, 1])
+      for (let call = 0; call < 9; call += 1) swept.push(await store.sweep(NOW + 2 * HOUR, 1))
+      expect(swept.toSorted()).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 1])
       firsts += swept[0] ?? 0
     }
-    // Each begins anywhere: that all 20 find it among their first ten of 41 happens once in 10 ^ 12 runs.
+    // Each begins anywhere: that all 20 find it among the first fifth happens once in 10 ^ 13 runs.
     expect(firsts).toBeLessThan(20)
+  })
+
+  it('sweeps the others where a file is damaged, and says so', async () => {
+    const directory = folders.make()
+    const store = fileStore(directory)
+    for (let index = 0; index < 20; index += 1) await store.write(`${index}`, entry(1), 0, NOW)
+    const [seventh = ''] = filesIn(directory).filter((file) =>
+      readFileSync(join(directory, file), 'utf8').startsWith('{"key":"7"'),
+    )
+    writeFileSync(join(directory, seventh), 'damaged')
+    await expect(store.sweep(LATER + HOUR, 100)).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    for (let index = 0; index < 20; index += 1) {
+      if (index !== 7) expect(await store.read(`${index}`, { now: NOW })).toBeUndefined()
+    }
+  })
+
+  it('stays where it is when the process goes to another directory', async () => {
+    const home = process.cwd()
+    process.chdir(folders.make())
+    try {
+      const store = fileStore('bins')
+      await store.write('key', entry(1), 0, NOW)
+      process.chdir(folders.make())
+      expect(await store.read('key', { now: NOW })).toEqual(entry(1))
+      expect(await store.write('key', entry(2), 1, NOW)).toBe(true)
+      expect(filesIn('.')).toEqual([])
+    } finally {
+      process.chdir(home)
+    }
   })
 
   it('sweeps what killed writers have left behind, once it is an hour old', async () => {

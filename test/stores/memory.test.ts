@@ -56,6 +56,20 @@ describe('memoryStore', () => {
     expect(await store.sweep(NOW + 1, 10)).toBe(1)
   })
 
+  it('sweeps what has expired however much is read and written meanwhile', async () => {
+    const store = memoryStore()
+    const live = Array.from({ length: 40 }, (_, index) => `${index}`)
+    for (const key of live) await store.write(key, entry(1), 0, NOW)
+    let swept = 0
+    for (let round = 0; round < 100; round += 1) {
+      await store.write(`expired ${round}`, { ...entry(1), expires: NOW + 1 }, 0, NOW)
+      for (const key of live) await store.read(key, { now: NOW })
+      swept += await store.sweep(NOW + 1, 1)
+      swept += await store.sweep(NOW + 1, 1)
+    }
+    expect(swept).toBeGreaterThan(80)
+  })
+
   it('refuses an entry that alone is too large, and keeps what is there', async () => {
     const store = memoryStore({ maxBytes: 10_000 })
     await store.write('a', entry(1), 0, NOW)

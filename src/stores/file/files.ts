@@ -67,16 +67,22 @@ export function readIfThere(path: string): string | undefined {
   }
 }
 
-/** What somebody makes of a file's content in UTF-8, and how many names it has **after** that; `undefined` if it is not there. */
-export function readWithNames<Result>(
+/**
+ * Lets somebody look at a file's content in UTF-8, and ask whether another path is the same file at that moment.
+ *
+ * @returns What `look` returns; `undefined` if the file is not there.
+ */
+export function readOpened<Result>(
   path: string,
-  look: (content: string) => Result,
-): { result: Result; names: number } | undefined {
+  look: (content: string, isAt: (other: string) => boolean) => Result,
+): Result | undefined {
   const file = openIfThere(path)
   if (file === undefined) return undefined
   try {
-    const result = look(readFileSync(file, 'utf8'))
-    return { result, names: fstatSync(file).nlink }
+    return look(readFileSync(file, 'utf8'), (other) => {
+      const there = statSync(other, { throwIfNoEntry: false })
+      return there !== undefined && there.ino === fstatSync(file).ino
+    })
   } finally {
     closeSync(file)
   }

@@ -8,7 +8,7 @@ import {
   linkIfFree,
   namesIn,
   readIfThere,
-  readWithNames,
+  readOpened,
   syncDirectory,
   unlinkIfThere,
 } from './files.ts'
@@ -46,18 +46,21 @@ export interface Shards {
   unlinkBelow(name: string, generation: number): Promise<void>
   /** Makes what was linked and unlinked survive a power failure. */
   sync(name: string): Promise<void>
-  /** All names, ascending, from the one after `name` on; `''` = from the first. */
+  /**
+   * All names, ascending, from the one after `name` on; `''` = from the first. After those of each directory comes a name that
+   * nothing has, since to look into one takes time, even if it is empty.
+   */
   walk(name: string): AsyncGenerator<string>
 }
-
-/** Of a slot that is read by its name without a generation: that one, and the one with it. */
-const NAMES = 2
 
 /** How often a reader is overtaken by writers before it gives up: each time it was one whole step too slow. */
 const MAX_TRIES = 100
 
 /** Characters of what a key is called on disk. */
 const HASH_LENGTH = 64
+
+/** Comes after all digits of a hash. */
+const END = '~'
 
 /** What a key is called on disk. A digest has no case, no separators and one length, whatever the key has. */
 export function hashKey(key: string): string {
@@ -91,11 +94,11 @@ export function openShards(directory: string): Shards {
    */
   function exposed(name: string): Slot | undefined {
     const path = plainPathOf(name)
-    const found = readWithNames(path, (content) => {
+    return readOpened(path, (content, isAt) => {
       const slot = parse(content, path)
-      return isThere(pathOf(name, slot.generation + 1)) ? undefined : slot
+      const isHighest = !isThere(pathOf(name, slot.generation + 1)) && isAt(pathOf(name, slot.generation))
+      return isHighest ? slot : undefined
     })
-    return found?.names === NAMES ? found.result : undefined
   }
 
   return {
@@ -161,6 +164,7 @@ export function openShards(directory: string): Shards {
           const files = await readdir(join(directory, first, second))
           const names = new Set(files.map((file) => file.slice(0, HASH_LENGTH)))
           for (const name of [...names].sort()) if (name > after) yield name
+          yield `${first}${second}${END}`
         }
       }
     },

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { unlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { BinsError } from '../../core/error.ts'
 import { ignoreMissing, openPrivate, removeOlder } from './files.ts'
 import { hashKey, openShards } from './shards.ts'
@@ -46,14 +46,18 @@ export interface Slots {
    * @returns `false` if somebody else was faster.
    */
   remove(slot: Slot): Promise<boolean>
-  /** All present slots in the order of their hashes, from the one after `hash` on; `''` = from the first. */
-  walk(hash: string): AsyncGenerator<Slot>
+  /** Places of slots in their order, from the one after `place` on; `''` = from the first. Some have none. */
+  places(place: string): AsyncGenerator<string>
+  /** The present slot in a place. */
+  at(place: string): Slot | undefined
   /** Removes what killed writers have left behind more than `ageMs` ago. What is younger may be being written. */
   tidy(ageMs: number): Promise<void>
 }
 
 /** Opens the slots in a directory, which is created if need be, for this user alone. */
-export function openSlots(directory: string): Slots {
+export function openSlots(path: string): Slots {
+  // The process may go elsewhere.
+  const directory = resolve(path)
   const shards = openShards(directory)
   // Beside the shards and not elsewhere: a link must stay in one file system.
   const temporary = join(directory, 'temp')
@@ -110,12 +114,8 @@ export function openSlots(directory: string): Slots {
       return isRemoved
     },
 
-    async *walk(after) {
-      for await (const name of shards.walk(after)) {
-        const slot = shards.latest(name)
-        if (slot) yield slot
-      }
-    },
+    places: shards.walk,
+    at: shards.latest,
 
     tidy: (ageMs) => removeOlder(temporary, Date.now() - ageMs),
   }

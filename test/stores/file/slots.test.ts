@@ -8,12 +8,12 @@ import { LATER, NOW, temporaryFolders } from '../../support/open-store.ts'
 import { runProcesses, runProcessSync, type Task } from '../../support/store-processes.ts'
 
 const folders = temporaryFolders()
-const { fstatSync, linkSync, readdirSync, readFileSync } = fs
+const { linkSync, readdirSync, readFileSync, statSync } = fs
 const { rename, unlink, writeFile } = fs.promises
 
 afterEach(() => {
   replaceLink(linkSync)
-  replace(fs, 'fstatSync', fstatSync)
+  replace(fs, 'statSync', statSync)
   replace(fs, 'readdirSync', readdirSync)
   replace(fs, 'readFileSync', readFileSync)
   replace(fs.promises, 'rename', rename)
@@ -86,13 +86,14 @@ describe('the slots of a fileStore', () => {
 
   it('reads nothing older than what was there when it began', async () => {
     const { folder, store } = await openWithKilled()
-    const interrupted = ((...call: Parameters<typeof fstatSync>) => {
-      replace(fs, 'fstatSync', fstatSync)
-      const stats = fstatSync(...call)
+    // Between the two questions that a reader asks.
+    const interrupted = ((...call: Parameters<typeof statSync>) => {
+      replace(fs, 'statSync', statSync)
+      const stats = statSync(...call)
       runProcessSync('file', folder, { task: 'write', key: 'key', times: 1 })
       return stats
-    }) as typeof fstatSync
-    replace(fs, 'fstatSync', interrupted)
+    }) as typeof statSync
+    replace(fs, 'statSync', interrupted)
     expect((await store.read('key', { now: NOW }))?.version).toBeGreaterThanOrEqual(2)
   })
 
@@ -104,6 +105,23 @@ describe('the slots of a fileStore', () => {
     })
     expect(await store.write('key', { ...entry(2), text: 'mine' }, 1, NOW)).toBe(true)
     expect(await store.read('key', { now: NOW })).toEqual({ ...entry(4), text: 'other 4' })
+  })
+
+  it('reads the highest slot also where somebody has made further names of the files', async () => {
+    const { directory, folder, store } = await openWithEntry()
+    replace(fs.promises, 'rename', async (...call) => {
+      runProcessSync('file', folder, { task: 'write', key: 'key', times: 2 })
+      await rename(...call)
+    })
+    await store.write('key', { ...entry(2), text: 'mine' }, 1, NOW)
+    replace(fs.promises, 'rename', rename)
+    const backup = folders.make()
+    for (const [index, file] of filesIn(directory).entries()) {
+      linkSync(join(directory, file), join(backup, String(index)))
+    }
+    expect(await store.read('key', { now: NOW })).toEqual({ ...entry(4), text: 'other 4' })
+    expect(await store.write('key', entry(5), 4, NOW)).toBe(true)
+    expect(await store.read('key', { now: NOW })).toEqual(entry(5))
   })
 
   it('writes what it cannot expose', async () => {
