@@ -9,7 +9,7 @@ export {
   migrate,
 } from './server/migration/migrate.ts'
 export { type MovingStoreOptions, movingStore } from './server/migration/moving-store.ts'
-export { toNodeHandler } from './server/node.ts'
+export { type NodeHandlerOptions, toNodeHandler } from './server/node.ts'
 export type { OnStoreDown } from './server/outage.ts'
 export type { TrustProxy } from './server/proxy.ts'
 export type { AnyResponse, ResponseHead } from './server/response.ts'

@@ -1,4 +1,4 @@
-import { openConsent } from '../core/consent.ts'
+import { openConsent, toCategories } from '../core/consent.ts'
 import { type BinText, toText } from '../core/data.ts'
 import type { Definition, Definitions } from '../core/definition.ts'
 import { BinsError } from '../core/error.ts'
@@ -162,7 +162,7 @@ export async function openPageBins<D extends Definitions>(
 
   /** Keeps what this page holds of bins that may be kept now, and deletes what is kept of those that may not. */
   function agree(categories: readonly string[]): Promise<void> {
-    granted = new Set(categories)
+    granted = toCategories(categories)
     for (const [name, kept] of consent.held) {
       const definition = definitions.find(name)
       if (!consent.allows(definition)) continue
@@ -210,8 +210,9 @@ export async function openPageBins<D extends Definitions>(
     has: (name: string) => reader.has(name),
     loaded(name: string) {
       const definition = definitions.find(name)
+      if (definition.browser === 'none') return false
       if (definition.storage === 'cookie' || reader.has(name) || !consent.allows(definition)) return true
-      return definition.browser !== 'none' && (local?.isLoaded(definition) ?? false)
+      return local?.isLoaded(definition) ?? false
     },
     async update(name: string, change: (data: never) => unknown) {
       const definition = writable(name)

@@ -1,4 +1,5 @@
 import type { BinText } from './data.ts'
+import { check } from './define.ts'
 import type { Definition } from './definition.ts'
 
 /** Which bins may be kept, and what the others hold as long as a page or a request lives. */
@@ -9,6 +10,16 @@ export interface Consent {
   forbids(definition: Definition): boolean
   /** Texts of bins that may not be kept, by name. */
   readonly held: Map<string, BinText>
+}
+
+/**
+ * Reads a list of categories.
+ *
+ * @throws TypeError for anything else: what is not agreed to is deleted.
+ */
+export function toCategories(list: unknown): ReadonlySet<string> {
+  check(Array.isArray(list), 'consent', "pass a list, such as ['preferences']")
+  return new Set(list)
 }
 
 /**

@@ -8,6 +8,9 @@ import { utf8Length } from './utf8.ts'
 /** What a bin's name must be. */
 export const NAME_RULE = `a bin's name is a well-formed string of 1 to ${MAX_NAME_BYTES} UTF-8 bytes`
 
+/** What a path must be. */
+export const PATH_RULE = "pass an absolute path such as '/bins'"
+
 const BIN_OPTIONS =
   'schema default storage store scope browser bind consent maxAge renew merge version migrate'.split(' ')
 
@@ -90,13 +93,8 @@ export function defineCookies(options: CookieOptions): Definitions['cookie'] {
   )
   oneOf('cookie', 'embedded', String(embedded), ['true', 'false'])
   oneOf('cookie', 'sameSite', sameSite, embedded ? ['none'] : ['lax', 'strict'])
-  checkPath('cookie.path', path)
+  check(/^\/[\w./~-]*$/.test(path), 'cookie.path', PATH_RULE)
   return { prefix, path, sameSite, ...(domain === undefined ? {} : { domain }) }
-}
-
-/** Refuses what is no absolute path. */
-export function checkPath(where: string, path: string): void {
-  check(/^\/[\w./~-]*$/.test(path), where, "pass an absolute path such as '/bins'")
 }
 
 /** Refuses options that there are not: a misspelt one would go unnoticed. */

@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { check, checkKeys, checkPath, define, defineCookies, isName, NAME_RULE } from './define.ts'
+import { check, checkKeys, define, defineCookies, isName, NAME_RULE, PATH_RULE } from './define.ts'
 import type { Duration } from './duration.ts'
 import { BinsError } from './error.ts'
 
@@ -243,7 +243,7 @@ export function defineBins<Schemas extends Record<string, unknown>, Defaults, Ot
   }
   const { path = '/bins', cookie = {} } = options
   const others = options.others && define('others', options.others)
-  checkPath('path', path)
+  check(/^(?:\/[\w.~-]+)+$/.test(path), 'path', PATH_RULE)
   return Object.freeze({
     names: Object.freeze([...known.keys()]),
     others,

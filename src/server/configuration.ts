@@ -1,4 +1,5 @@
-import type { Definition } from '../core/definition.ts'
+import { check, checkKeys } from '../core/define.ts'
+import type { Definition, Definitions } from '../core/definition.ts'
 import { memoryStore } from '../stores/memory.ts'
 import type { SiteOptions } from './head.ts'
 import { deriveKeys, type Keys } from './keys.ts'
@@ -9,6 +10,55 @@ import type { Store } from './store.ts'
 
 /** Where pages that an app brings along come from, such as `capacitor://localhost`: no URL of the web has such an origin. */
 const APP_ORIGIN = /^(?!https?:)[a-z][a-z\d+.-]*:\/\/[a-z\d.-]+$/
+
+/** The options that there are. */
+const OPTIONS = Object.keys({
+  store: true,
+  stores: true,
+  secrets: true,
+  origin: true,
+  origins: true,
+  trustProxy: true,
+  bus: true,
+  maxStreams: true,
+  user: true,
+  label: true,
+  consent: true,
+  mintsPerMinute: true,
+  onMint: true,
+  onEvent: true,
+  casMs: true,
+  storeMs: true,
+  visitorAge: true,
+  onStoreDown: true,
+  clock: true,
+  random: true,
+  timer: true,
+} satisfies Record<keyof ServerOptions, true>)
+
+/**
+ * Checks what the types say, for those who have none.
+ *
+ * @throws TypeError
+ */
+export function checkServerOptions(definitions: Definitions, options: ServerOptions): void {
+  check(typeof definitions?.find === 'function', 'serveBins', 'pass what defineBins() returned')
+  checkKeys('serveBins', options, OPTIONS)
+  for (const list of ['secrets', 'origins'] as const) {
+    check(options[list] === undefined || Array.isArray(options[list]), list, 'pass a list')
+  }
+  for (const call of ['user', 'label', 'consent', 'onMint', 'onEvent'] as const) {
+    check(options[call] === undefined || typeof options[call] === 'function', call, 'pass a function')
+  }
+  const { store, stores = {} } = options
+  for (const [name, each] of Object.entries({ ...(store === undefined ? {} : { store }), ...stores })) {
+    check(
+      typeof each?.read === 'function' && typeof each.write === 'function',
+      name === 'store' ? name : `stores: ${name}`,
+      "pass a store, such as sqliteStore('bins.db')",
+    )
+  }
+}
 
 /**
  * Reads what the options say of where browsers find the site.
@@ -57,14 +107,15 @@ export function toOnStoreDown(onStoreDown: OnStoreDown = 'error'): OnStoreDown {
  *
  * @throws TypeError if there is none for production.
  */
-export function openStores({
-  store,
-  stores = {},
-}: Pick<ServerOptions, 'store' | 'stores'>): Map<string, Store> {
+export function openStores(
+  all: readonly Definition[],
+  { store, stores = {} }: Pick<ServerOptions, 'store' | 'stores'>,
+): Map<string, Store> {
   if (Object.hasOwn(stores, 'default')) {
     throw new TypeError("stores: 'default' is the name of the one that you pass as store.")
   }
-  if (!store && process.env.NODE_ENV === 'production') {
+  const isNeeded = all.some(({ storage, bind }) => storage === 'server' || bind !== 'none')
+  if (isNeeded && !store && process.env.NODE_ENV === 'production') {
     throw new TypeError(
       'store: in production, say where server bins are kept, such as sqliteStore(path); memoryStore() loses them on restart.',
     )

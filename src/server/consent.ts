@@ -1,4 +1,4 @@
-import { type Consent, openConsent } from '../core/consent.ts'
+import { type Consent, openConsent, toCategories } from '../core/consent.ts'
 import type { RequestHead } from './head.ts'
 import type { ServerParts } from './parts.ts'
 
@@ -12,7 +12,7 @@ export function consentOf({ consent }: ServerParts, { request }: RequestHead): C
   return openConsent(() => {
     if (!answer) {
       const list = consent(request)
-      answer = { categories: list && new Set(list) }
+      answer = { categories: list && toCategories(list) }
     }
     return answer.categories
   })

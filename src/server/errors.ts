@@ -2,6 +2,16 @@ import type { Definition } from '../core/definition.ts'
 import { BinsError } from '../core/error.ts'
 import { MAX_BIN_BYTES, MAX_BINS, MAX_RECORD_BYTES } from '../core/limits.ts'
 
+/** Lets an error that nobody catches be answered with 503, by express, fastify and `toNodeHandler`. */
+export function unavailable(error: BinsError): BinsError {
+  return Object.assign(error, { statusCode: 503 })
+}
+
+/** Whether an error is to be answered with 503. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof BinsError && 'statusCode' in error && error.statusCode === 503
+}
+
 /** A change needs a cookie and comes too late for one. */
 export function headSent(): BinsError {
   return new BinsError(

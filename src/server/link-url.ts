@@ -20,6 +20,9 @@ export function checkLink(
 ): number {
   const seconds = toSeconds(maxAge, 'maxAge')
   if (seconds > MAX_SECONDS) throw new TypeError('maxAge: a link can be used for a day at most.')
+  if (typeof url !== 'string' && !(url instanceof URL)) {
+    throw new TypeError("link: pass the URL of a page of this site, such as '/cart'.")
+  }
   const text = String(url)
   if (text.includes('#')) throw new TypeError('link: pass a URL without a fragment; the secret goes there.')
   if (isOwnUrl(head, text)) return seconds * 1_000

@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { createRequest, sendResponse } from '@remix-run/node-fetch-server'
+import { check } from '../core/define.ts'
+import { isUnavailable } from './errors.ts'
 
 /** What express and connect put on a request. */
 interface FrameworkRequest extends IncomingMessage {
@@ -11,22 +13,37 @@ interface FrameworkRequest extends IncomingMessage {
   body?: unknown
 }
 
+/** A function from `Request` to `Response`. */
+type Fetch = (request: Request) => Promise<Response>
+
+/** Options of {@link toNodeHandler}. */
+export interface NodeHandlerOptions {
+  /** Told of what the function throws. Default `console.error`. */
+  readonly onError?: (error: unknown) => void
+}
+
 /**
  * Turns a function from `Request` to `Response`, such as `server.fetch`, into a listener for node:http and express. What
- * it throws is answered with status 500, and nothing is printed.
+ * it throws is answered with status 500, or with 503 if a store has failed.
  */
 export function toNodeHandler(
-  fetch: (request: Request) => Promise<Response>,
+  fetch: Fetch,
+  // biome-ignore lint/suspicious/noConsole: there is nobody else to tell
+  { onError = console.error }: NodeHandlerOptions = {},
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  return (request, response) => void answer(request, response, fetch)
+  check(typeof fetch === 'function', 'toNodeHandler', 'pass a function, such as server.fetch')
+  return (request, response) => void answer(request, response, { fetch, onError })
 }
 
 async function answer(
   request: FrameworkRequest,
   response: ServerResponse,
-  fetch: (request: Request) => Promise<Response>,
+  { fetch, onError }: Required<NodeHandlerOptions> & { readonly fetch: Fetch },
 ): Promise<void> {
-  const sent = await fetchSafely(() => fetch(toWebRequest(request, response)))
+  const asked = readable(request, response)
+  const sent = asked
+    ? await fetchSafely(() => fetch(asked), onError)
+    : new Response('Bad Request', { status: 400 })
   // Whoever went away meanwhile closed the connection; what it asked for is to hear of that.
   try {
     if (response.destroyed) await sent.body?.cancel()
@@ -37,11 +54,28 @@ async function answer(
   }
 }
 
-async function fetchSafely(fetch: () => Promise<Response>): Promise<Response> {
+async function fetchSafely(
+  fetch: () => Promise<Response>,
+  onError: (error: unknown) => void,
+): Promise<Response> {
   try {
-    return await fetch()
+    const response = await fetch()
+    check(typeof response?.status === 'number', 'toNodeHandler', 'return a Response')
+    return response
+  } catch (error) {
+    onError(error)
+    return isUnavailable(error)
+      ? new Response('Service Unavailable', { status: 503, headers: { 'retry-after': '5' } })
+      : new Response('Internal Server Error', { status: 500 })
+  }
+}
+
+/** The request of the web platform; `undefined` if there can be none, as with a `Host` that no browser sends. */
+function readable(request: FrameworkRequest, response: ServerResponse): Request | undefined {
+  try {
+    return toWebRequest(request, response)
   } catch {
-    return new Response('Internal Server Error', { status: 500 })
+    return undefined
   }
 }
 

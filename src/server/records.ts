@@ -2,7 +2,7 @@ import { BinsError } from '../core/error.ts'
 import { type OnEvent, report } from '../core/event.ts'
 import type { BinsRecord } from '../core/record.ts'
 import { parseRecord } from '../core/record-text.ts'
-import { unreadableRecord } from './errors.ts'
+import { unavailable, unreadableRecord } from './errors.ts'
 import { openMemo } from './memo.ts'
 import type { Store, Stored } from './store.ts'
 import { toStored } from './stored.ts'
@@ -187,7 +187,9 @@ export function openRecords(store: Store, options: RecordsOptions): Records {
         return outcomes
       }
       if (clock() >= deadline) {
-        throw new BinsError('CONFLICT', `Others kept changing the record for ${casMs} ms; try again.`)
+        throw unavailable(
+          new BinsError('CONFLICT', `Others kept changing the record for ${casMs} ms; try again.`),
+        )
       }
       await pause(random() * Math.min(2 ** attempt, 64))
     }
@@ -287,6 +289,8 @@ function runSteps(
 function toStoreError(cause: unknown, onEvent: OnEvent | undefined): BinsError {
   if (cause instanceof BinsError && cause.code === 'CONFLICT') return cause
   report(onEvent, { type: 'store-failed', cause })
-  if (cause instanceof BinsError) return cause
-  return new BinsError('STORE_FAILED', 'The store could not read or write; see the cause.', { cause })
+  if (cause instanceof BinsError) return unavailable(cause)
+  return unavailable(
+    new BinsError('STORE_FAILED', 'The store could not read or write; see the cause.', { cause }),
+  )
 }

@@ -96,6 +96,7 @@ export function openRequest(
   }
 
   function isLoaded(definition: Definition): boolean {
+    if (definition.storage === 'device') return false
     return isOpen(definition) && !(definition.storage === 'server' && openedRecords?.isDown())
   }
 
@@ -140,6 +141,9 @@ export function openRequest(
   }
 
   async function save(response?: AnyResponse): Promise<AnyResponse | undefined> {
+    if (response !== undefined && Object(response) !== response) {
+      throw new TypeError('save: pass the response, its headers, or nothing.')
+    }
     const takesCookies = response ? !isSent(response) : awaited !== undefined && !awaited.isSent
     if (!takesCookies && (disclosure.isDue() || openedRecords?.needsCookie())) {
       if (response || awaited) throw headSent()
@@ -153,6 +157,11 @@ export function openRequest(
     }
     cookies.keep()
     if (!response || !takesCookies) return response
+    // It may have gone out meanwhile.
+    if (isSent(response)) {
+      if (disclosure.isDue()) throw headSent()
+      return response
+    }
     const target = response instanceof Response && disclosure.isNeeded() ? toMutable(response) : response
     disclosure.writeTo(target)
     return target

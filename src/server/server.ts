@@ -1,8 +1,17 @@
+import { check, checkKeys } from '../core/define.ts'
 import type { BinName, Definitions } from '../core/definition.ts'
 import { type Duration, toSeconds } from '../core/duration.ts'
 import type { OnEvent } from '../core/event.ts'
 import type { Bus } from './bus.ts'
-import { checkBins, openKeys, openStores, toMaxStreams, toOnStoreDown, toSite } from './configuration.ts'
+import {
+  checkBins,
+  checkServerOptions,
+  openKeys,
+  openStores,
+  toMaxStreams,
+  toOnStoreDown,
+  toSite,
+} from './configuration.ts'
 import { openCookieValues } from './cookie-values.ts'
 import { answerEndpoint } from './endpoint.ts'
 import { createFastifyPlugin, type FastifyPlugin } from './fastify.ts'
@@ -143,14 +152,15 @@ type Handling = { handlers: number; isSent: boolean }
  * @throws TypeError for a configuration that cannot work, naming the option.
  */
 export function serveBins<D extends Definitions>(definitions: D, options: ServerOptions = {}): BinsServer<D> {
+  checkServerOptions(definitions, options)
   const { clock = Date.now, random = openRandom(), timer = startTimer, onEvent } = options
   const { casMs = 5_000, storeMs = 5_000, bus } = options
   const fraction = () => random(4).readUInt32BE() / 2 ** 32
-  const stores = openStores(options)
   const all = [
     ...definitions.names.map(definitions.find),
     ...(definitions.others ? [definitions.others] : []),
   ]
+  const stores = openStores(all, options)
   const sweepers = new Map([...stores].map(([name, store]) => [name, openSweeper(store, { clock, onEvent })]))
   const recordsByStore = new Map(
     [...stores].map(([name, store]) => [
@@ -207,6 +217,8 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
   function stateOf(request: AnyRequest & { [opened]?: OpenRequest; [handling]?: Handling }): OpenRequest {
     const known = request[opened]
     if (known) return known
+    // Those of fastify and Hono are their own.
+    check(!('raw' in request), 'open', 'pass request.raw')
     const head = readHead(request, parts.site)
     const state = openHeld(parts, request, head) ?? openRequest(parts, head, { head: request[handling] })
     request[opened] = state
@@ -214,6 +226,7 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
   }
 
   async function load(request: AnyRequest, names?: readonly string[]): Promise<OpenRequest> {
+    check(names === undefined || Array.isArray(names), 'open', "pass a list of names, such as ['cart']")
     const state = stateOf(request)
     const loading = state.load(names)
     // Most requests come for cookies only, and need not wait.
@@ -224,15 +237,17 @@ export function serveBins<D extends Definitions>(definitions: D, options: Server
   async function handle(
     request: Request & { [handling]?: Handling },
     handler: (state: ServerBins<D>) => Response | Promise<Response>,
-    { bins }: { bins?: ReadonlyArray<BinName<D>> } = {},
+    options: { bins?: ReadonlyArray<BinName<D>> } = {},
   ): Promise<Response> {
+    checkKeys('handle', options, ['bins'])
     request[handling] ??= { handlers: 0, isSent: false }
     const turn = request[handling]
     turn.handlers += 1
     turn.isSent = false
     try {
-      const state = await load(request, bins)
+      const state = await load(request, options.bins)
       const response = await handler(state as ServerBins<D>)
+      check(typeof response?.status === 'number', 'handle', 'return a Response from the handler')
       if (response.status >= 500) state.discard()
       return await state.save(response)
     } finally {

@@ -64,7 +64,9 @@ export function openUser({ user: resolve, label }: UserOptions, request: AnyRequ
  */
 export function userKey(id: string): string {
   if (typeof id !== 'string' || id === '' || id.length > MAX_ID_LENGTH || !id.isWellFormed()) {
-    throw new TypeError(`A user's id is 1 to ${MAX_ID_LENGTH} characters; return null for nobody.`)
+    throw new TypeError(
+      `A user's id is a string of 1 to ${MAX_ID_LENGTH} characters; for nobody, user() returns null.`,
+    )
   }
   return `u:${hash('sha256', `breadbin/user/1\0${id}`, 'base64url')}`
 }

@@ -169,3 +169,11 @@ describe('bins that need consent', () => {
     expect(jar.header()).toBe('')
   })
 })
+
+describe('consent that is no list', () => {
+  it.each(['preferences', Promise.resolve(['preferences']), {}])('is refused: %s', async (given) => {
+    const { server } = openSite(bins, { consent: () => given as never })
+    const opening = server.open(new Request(ORIGIN, { headers: { ...NAVIGATION, cookie: 'bb-theme=x' } }))
+    await expect(opening).rejects.toThrow(/^consent: pass a list/)
+  })
+})

@@ -3,6 +3,8 @@ import express from 'express'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import { defineBins } from '../../src/core/definition.ts'
+import { BinsError } from '../../src/core/error.ts'
+import { unavailable } from '../../src/server/errors.ts'
 import { toNodeHandler } from '../../src/server/node.ts'
 import { serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
@@ -391,14 +393,31 @@ describe('toNodeHandler', () => {
     })
   })
 
-  it('answers 500 if the function throws, and prints nothing', async () => {
-    const server = await listen(
-      toNodeHandler(async () => {
-        throw new Error('broken')
-      }),
-    )
-    expect((await send(server))?.status).toBe(500)
+  it.each<[string, unknown, number]>([
+    ['500 if the function throws', new Error('broken'), 500],
+    ['503 if a store has failed', unavailable(new BinsError('STORE_FAILED', 'broken')), 503],
+  ])('answers %s, and tells of it', async (_, error, status) => {
+    const errors: unknown[] = []
+    const fetch = () => Promise.reject(error)
+    const server = await listen(toNodeHandler(fetch, { onError: (each) => errors.push(each) }))
+    const got = await send(server)
+    expect(got?.status).toBe(status)
+    expect(got?.body).not.toContain('broken')
+    expect(errors).toEqual([error])
     await server.close()
+  })
+
+  it('answers 500 if there is no response', async () => {
+    const errors: unknown[] = []
+    const nothing = (async () => {}) as never
+    const server = await listen(toNodeHandler(nothing, { onError: (error) => errors.push(error) }))
+    expect((await send(server))?.status).toBe(500)
+    expect(errors).toEqual([expect.objectContaining({ message: expect.stringMatching(/return a Response/) })])
+    await server.close()
+  })
+
+  it('refuses what is no function', () => {
+    expect(() => toNodeHandler({ fetch() {} } as never)).toThrow(/server\.fetch/)
   })
 
   it.each([

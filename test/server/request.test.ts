@@ -481,6 +481,35 @@ describe('save', () => {
     expect(await browser.visit((later) => later.get('visits'))).toBe(2)
   })
 
+  it.each<[string, 'visits' | 'theme', RegExp | undefined]>([
+    ['saves', 'visits', undefined],
+    ['says so if there is a cookie to set', 'theme', /HEAD_SENT/],
+  ])('%s where the head goes out while the store writes', async (_, bin, failure) => {
+    const { server, openBrowser } = openSite(bins)
+    const browser = openBrowser()
+    await browser.visit((state) => state.set('visits', 1))
+    const response = new ServerResponse(new IncomingMessage(new Socket()))
+    const state = await server.open(browser.request())
+    state.set('visits', 2)
+    if (bin === 'theme') state.set('theme', 'dark')
+    const saving = state.save(response).then(
+      () => undefined,
+      (error) => error.code,
+    )
+    response.writeHead(200)
+    expect(await saving).toEqual(failure ? 'HEAD_SENT' : undefined)
+    expect(await browser.visit((later) => later.get('visits'))).toBe(2)
+  })
+
+  it.each([
+    ['a string', 'hello'],
+    ['a number', 200],
+  ])('refuses %s for a response', async (_, response) => {
+    const { server, openBrowser } = openSite(bins)
+    const state = await server.open(openBrowser().request())
+    await expect(state.save(response as never)).rejects.toThrow(/^save: pass the response/)
+  })
+
   it('waits for a save that is under way, and writes nothing twice', async () => {
     const merging = defineBins({
       count: {

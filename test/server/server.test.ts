@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import * as z from 'zod/mini'
 import { defineBins } from '../../src/core/definition.ts'
-import { serveBins } from '../../src/server/server.ts'
+import { type BinsServer, serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { DAY } from '../support/clock.ts'
+import { ORIGIN } from '../support/http.ts'
 import { openSignal, openSite, SECRETS } from '../support/requests.ts'
 
 const bins = defineBins({ cart: {} })
@@ -29,6 +30,65 @@ describe('serveBins', () => {
     expect(() => serveBins(elsewhere, { stores: { fast: memoryStore() } })).not.toThrow()
     const others = defineBins({}, { others: { store: 'fast' } })
     expect(() => serveBins(others)).toThrow(/there is no store "fast"/)
+  })
+
+  it('wants no store in production for bins that need none', () => {
+    vi.stubEnv('NODE_ENV', 'production')
+    expect(() => serveBins(defineBins({ theme: { storage: 'cookie' } }))).not.toThrow()
+    expect(() => serveBins(defineBins({}, { others: {} }))).toThrow(/^store: in production/)
+  })
+
+  it.each<[string, object, RegExp]>([
+    ['a misspelt option', { sotre: memoryStore() }, /^serveBins: there is no option "sotre"/],
+    ['a function for a store', { store: memoryStore }, /^store: pass a store/],
+    ['a path for a store', { store: 'bins.db' }, /^store: pass a store/],
+    [
+      'a promise of a store',
+      { stores: { fast: Promise.resolve(memoryStore()) } },
+      /^stores: fast: pass a store/,
+    ],
+    ['one secret', { secrets: SECRETS[0] }, /^secrets: pass a list/],
+    ['one further origin', { origins: 'https://example.org' }, /^origins: pass a list/],
+    ['a user that is none', { user: 'me' }, /^user: pass a function/],
+  ])('refuses %s', (_, options, message) => {
+    expect(() => serveBins(bins, options)).toThrow(TypeError)
+    expect(() => serveBins(bins, options)).toThrow(message)
+  })
+
+  it('refuses bins that defineBins has not defined', () => {
+    expect(() => serveBins({ cart: {} } as never)).toThrow(/^serveBins: pass what defineBins\(\) returned/)
+  })
+
+  it.each<[string, (server: BinsServer) => Promise<unknown>, RegExp]>([
+    [
+      'one name',
+      (server) => server.open(new Request(ORIGIN), 'cart' as never),
+      /^open: pass a list of names/,
+    ],
+    [
+      "a framework's own request",
+      (server) => server.open({ raw: new Request(ORIGIN), headers: {} } as never),
+      /^open: pass request\.raw/,
+    ],
+    [
+      'a handler without a response',
+      (server) => server.handle(new Request(ORIGIN), (() => {}) as never),
+      /^handle: return a Response/,
+    ],
+    [
+      'names in place of options',
+      (server) => server.handle(new Request(ORIGIN), () => new Response(), ['cart'] as never),
+      /^handle: there is no option/,
+    ],
+    [
+      'a link to nowhere',
+      async (server) => (await server.open(new Request(ORIGIN))).link(undefined as never),
+      /^link: pass the URL/,
+    ],
+  ])('refuses %s', async (_, call, message) => {
+    const refused = call(serveBins(bins, { store: memoryStore() }))
+    await expect(refused).rejects.toThrow(TypeError)
+    await expect(refused).rejects.toThrow(message)
   })
 
   it('refuses two stores of one name', () => {
