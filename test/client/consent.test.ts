@@ -71,6 +71,17 @@ describe('bins that need consent', () => {
     expect(getAll(await open())).toEqual(NOTHING)
   })
 
+  it('stay as they are where it is no list', async () => {
+    const { open, jar } = openBrowser()
+    const page = await open({ consent: ['preferences', 'marketing'] })
+    setAll(page)
+    await page.save()
+    const before = jar.header()
+    expect(() => page.consent('preferences' as never)).toThrow(/^consent: pass a list/)
+    await expect(open({ consent: 'preferences' as never })).rejects.toThrow(TypeError)
+    expect(jar.header()).toBe(before)
+  })
+
   it('are kept as soon as it is given', async () => {
     const { open, jar, server } = openBrowser()
     const page = await open()

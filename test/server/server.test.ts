@@ -141,6 +141,24 @@ describe('serveBins', () => {
   })
 })
 
+describe('a store that fails', () => {
+  it.each([1, 2])(
+    'is an error that frameworks answer with 503, whether it reads or writes: call %i',
+    async (failOn) => {
+      const store = memoryStore()
+      const browser = openSite(bins, { store }).openBrowser()
+      await browser.visit((state) => state.set('cart', 1))
+      const failing = serveBins(bins, { store: faultyStore(store, { failOn }), secrets: SECRETS })
+      const work = async () => {
+        const state = await failing.open(browser.request())
+        state.set('cart', 2)
+        await state.save(new Response())
+      }
+      await expect(work()).rejects.toMatchObject({ code: 'STORE_FAILED', statusCode: 503 })
+    },
+  )
+})
+
 describe('sweep', () => {
   it('deletes what has expired in all stores, and says how many', async () => {
     const stored = (expires: number) => ({ version: 1, text: 'text', expires })
