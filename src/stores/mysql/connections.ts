@@ -134,6 +134,25 @@ async function acquire(pool: MysqlPool): Promise<Connection<MysqlClient>> {
   }
 }
 
+interface Changed {
+  readonly affectedRows: number
+  readonly serverStatus: number
+}
+
+/** SERVER_STATUS_IN_TRANS: of somebody who has not ended it. */
+const IN_TRANSACTION = 1
+
+/** SERVER_STATUS_AUTOCOMMIT */
+const AUTOCOMMIT = 2
+
+/** The connection is ended then, and what was written goes with it. */
+function uncommitted(): BinsError {
+  return new BinsError(
+    'STORE_FAILED',
+    'mysqlStore: somebody has put a connection back into the pool in a transaction, or without autocommit; nothing was written.',
+  )
+}
+
 function toClient(connection: MysqlConnection): MysqlClient {
   async function run({ sql, isPrepared }: MysqlStatement, values: MysqlValue[]): Promise<unknown> {
     const query: MysqlQuery = { sql, values, rowsAsArray: false, typeCast: true }
@@ -144,9 +163,12 @@ function toClient(connection: MysqlConnection): MysqlClient {
   return {
     // What a SELECT answers.
     find: async (statement, values) => (await run(statement, values)) as unknown[],
-    // What any other statement answers.
-    change: async (statement, values) =>
-      ((await run(statement, values)) as { affectedRows: number }).affectedRows,
+    async change(statement, values) {
+      // What any other statement answers.
+      const { affectedRows, serverStatus } = (await run(statement, values)) as Changed
+      if (serverStatus & IN_TRANSACTION || !(serverStatus & AUTOCOMMIT)) throw uncommitted()
+      return affectedRows
+    },
   }
 }
 

@@ -18,6 +18,8 @@ export interface PostgresClient {
   query(query: PostgresQuery): Promise<PostgresResult>
   on(event: 'error', listener: (error: Error) => void): unknown
   off(event: 'error', listener: (error: Error) => void): unknown
+  /** `'T'` or `'E'` in a transaction. Older ones do not have it. */
+  getTransactionStatus?(): string | null
 }
 
 /** What is called of a pool of `pg`. */
@@ -94,6 +96,12 @@ function acquire(pool: PostgresPool): Promise<Connection<PostgresClient>> {
     pool.connect((error, client, release) => {
       if (!client) {
         reject(error)
+        return
+      }
+      // Somebody has not ended it, and what is written there may be rolled back.
+      if (['T', 'E'].includes(client.getTransactionStatus?.() ?? '')) {
+        release(true)
+        resolve(acquire(pool))
         return
       }
       client.on('error', ignore)

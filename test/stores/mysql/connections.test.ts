@@ -69,6 +69,24 @@ describe.each(mysqlServers())('$name', ({ name, start }) => {
     })
   }
 
+  describe('mysqlStore of a pool', () => {
+    it.each(['START TRANSACTION', 'SET autocommit = 0'])(
+      'acknowledges no write where somebody has left a connection after %s',
+      (begin) =>
+        withPool({ connectionLimit: 1 }, async (own) => {
+          const store = mysqlStore(own, { table: 'left' })
+          await store.delete('key')
+          const connection = await own.getConnection()
+          await connection.query(begin)
+          connection.release()
+          const refused = { code: 'STORE_FAILED', message: expect.stringMatching(/in a transaction/) }
+          await expect(store.write('key', entry, 0, NOW)).rejects.toMatchObject(refused)
+          expect(await store.read('key', { now: NOW })).toBeUndefined()
+          expect(await store.write('key', entry, 0, NOW)).toBe(true)
+        }),
+    )
+  })
+
   describe('mysqlStore of a server that fails', () => {
     const open = async () => {
       const failing = await start()

@@ -55,6 +55,23 @@ if (program) {
     })
   }
 
+  describe('postgresStore of a pool', () => {
+    it('writes in no transaction that somebody else has left open', async () => {
+      const own = new Pool({ connectionString: postgres.url, max: 1 })
+      const store = postgresStore(own, { table: 'left' })
+      await store.read('key', { now: NOW })
+      for (const [index, begin] of ['BEGIN', 'BEGIN; SELECT 1 / 0'].entries()) {
+        const client = await own.connect()
+        await client.query(begin).catch(() => {})
+        client.release()
+        expect(await store.write(`key ${index}`, entry, 0, NOW)).toBe(true)
+        await own.query('ROLLBACK')
+        expect(await store.read(`key ${index}`, { now: NOW })).toEqual(entry)
+      }
+      await own.end()
+    })
+  })
+
   describe('postgresStore of a server that fails', () => {
     outageSuite(it, async () => {
       const server = await startPostgres(program)
