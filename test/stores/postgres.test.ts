@@ -1,4 +1,4 @@
-import { Pool } from 'pg'
+import { Pool, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeTable } from '../../src/stores/postgres/statements.ts'
 import { postgresStore } from '../../src/stores/postgres.ts'
@@ -90,6 +90,16 @@ if (program) {
         await postgresStore(other).read('key', { now: NOW })
         expect((await other.query('SELECT name FROM pg_prepared_statements')).rows).toHaveLength(1)
       }))
+  })
+
+  describe('postgresStore of a pool that answers bytes', () => {
+    let other: Pool
+    beforeAll(() => {
+      other = new Pool({ connectionString: postgres.url, binary: true } as PoolConfig)
+    })
+    afterAll(() => other.end())
+
+    storeSuite(it, { open: () => postgresStore(other, { table: nextTable() }) })
   })
 
   describe('postgresStore of serializable transactions', () => {

@@ -54,7 +54,8 @@ WHERE to_regclass($1) IS NOT NULL`,
     // One text is one transaction. Without the lock, those who create at once fail each other in spite of `IF NOT
     // EXISTS` (seen in PostgreSQL 15: 23505 of pg_type_typname_nsp_index).
     createTable: { text: `SELECT pg_advisory_xact_lock(${LOCK});\n${writeTable(table, index)}` },
-    read: prepared(`SELECT version, expires, text FROM ${table} WHERE key = $1 AND expires > $2`),
+    // As texts, which are the same in pools that ask for binary values, of which pg makes other numbers.
+    read: prepared(`SELECT version::text, expires::text, text FROM ${table} WHERE key = $1 AND expires > $2`),
     create: prepared(
       `INSERT INTO ${table} AS old (key, version, expires, text) VALUES ($1, $2, $3, $4)
 ON CONFLICT (key) DO UPDATE SET version = excluded.version, expires = excluded.expires, text = excluded.text
@@ -71,8 +72,12 @@ WHERE old.expires <= $5`,
   SELECT key FROM ${table} WHERE expires <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED
 ))`,
     ),
-    versions: prepared(`SELECT key, version FROM ${table} WHERE key = ANY ($1::text[]) AND expires > $2`),
-    scan: prepared(`SELECT key, version, expires, text FROM ${table} WHERE key > $1 ORDER BY key LIMIT $2`),
+    versions: prepared(
+      `SELECT key, version::text FROM ${table} WHERE key = ANY ($1::text[]) AND expires > $2`,
+    ),
+    scan: prepared(
+      `SELECT key, version::text, expires::text, text FROM ${table} WHERE key > $1 ORDER BY key LIMIT $2`,
+    ),
   }
 }
 
