@@ -2,7 +2,7 @@ import { checkWrite } from '../core/check-write.ts'
 import { BinsError } from '../core/error.ts'
 import type { Store, Stored } from '../server/store.ts'
 import { type RedisStoreClient, toCommands } from './redis/client.ts'
-import { toScanCursor, toScanPattern } from './redis/scan.ts'
+import { findScanServers, fromScanCursor, toScanCursor, toScanPattern } from './redis/scan.ts'
 import { createNonce, DELETE, READ, runScript, WRITE } from './redis/scripts.ts'
 
 export type {
@@ -105,26 +105,28 @@ export function redisStore(
 
     async scan(cursor, limit) {
       assertOpen()
-      const masters = await commands.masters()
-      const { node, position } = toScanCursor(cursor)
-      const scan = masters[node]
-      if (!scan) return { entries: [] }
-      const reply = await scan({
+      const { node, position, layout } = toScanCursor(cursor)
+      const found = await findScanServers(commands, layout)
+      const server = found.servers[node]
+      if (!server) throw new BinsError('STORE_FAILED', 'The cursor is of another scan; begin anew.')
+      const reply = await server({
         isReadonly: true,
         args: ['SCAN', position, 'MATCH', pattern, 'COUNT', String(limit), 'TYPE', 'hash'],
       })
       // The position to go on from, and names (redis.io/docs/latest/commands/scan).
       const [next, names] = reply as [string | Uint8Array, Array<string | Uint8Array>]
-      const found = await Promise.all(
-        [...new Set(names.map(String))].map(
-          async (name) => [name, toStored(await ask(name, ...FIELDS))] as const,
-        ),
+      const entries = await Promise.all(
+        [...new Set(names.map(String))].map(async (name): Promise<Array<[string, Stored]>> => {
+          // The same server: a replica may not have it yet.
+          const stored = toStored(await server({ isReadonly: true, args: ['HMGET', name, ...FIELDS] }))
+          return stored ? [[name.slice(prefix.length), stored]] : []
+        }),
       )
-      const entries = found.flatMap(
-        ([name, stored]): Array<[string, Stored]> => (stored ? [[name.slice(prefix.length), stored]] : []),
-      )
-      const follows = String(next) === '0' ? `${node + 1}:0` : `${node}:${next}`
-      return follows === `${masters.length}:0` ? { entries } : { entries, cursor: follows }
+      const follows = fromScanCursor({ node, position: String(next) }, found)
+      if (follows !== undefined) return { entries: entries.flat(), cursor: follows }
+      // What has left a server since its page was asked for is in no page.
+      await findScanServers(commands, found.layout)
+      return { entries: entries.flat() }
     },
 
     async close() {
