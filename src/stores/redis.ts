@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import { checkWrite } from '../core/check-write.ts'
 import { BinsError } from '../core/error.ts'
 import type { Store, Stored } from '../server/store.ts'
 import { type RedisStoreClient, toCommands } from './redis/client.ts'
-import { toScanCursor, toScanPattern } from './redis/scan.ts'
-import { DELETE_VERSION, READ, runScript, WRITE } from './redis/scripts.ts'
+import { findScanServers, fromScanCursor, toScanCursor, toScanPattern } from './redis/scan.ts'
+import { createNonce, DELETE, READ, runScript, WRITE } from './redis/scripts.ts'
 
 export type {
   IoRedisStoreClient,
@@ -29,7 +28,7 @@ const KEEP_MS = 3_600_000
 /**
  * Keeps records in Redis 7 or Valkey, alone or as a cluster, for any number of machines. A record is a hash with the
  * fields `version`, `expires` (ms since the Unix epoch, or `Infinity`), `text` and `nonce`; a write is one script on one
- * key. Redis deletes an expired record by itself, an hour later.
+ * key. Redis deletes an expired record by itself, an hour later. Of a deleted one, `nonce` stays for a minute.
  *
  * What Redis forgets is gone: set `maxmemory-policy noeviction`, and `appendonly yes` with `appendfsync everysec` (loses a
  * second at most) or `always`. A fail-over to a replica may lose writes that were acknowledged shortly before.
@@ -69,12 +68,12 @@ export function redisStore(
       const { version, text, expires } = next
       const until = expires === Infinity ? '' : String(expires + KEEP_MS)
       const values = [
+        createNonce(),
         String(version),
         String(expires),
         text,
         String(expected),
         String(now),
-        randomUUID(),
         until,
       ]
       return Number(await runScript(commands, WRITE, prefix + key, values)) === 1
@@ -82,12 +81,8 @@ export function redisStore(
 
     async delete(key, expected) {
       assertOpen()
-      const name = prefix + key
-      const deleted =
-        expected === undefined
-          ? await commands.run(name, { isReadonly: false, args: ['DEL', name] })
-          : await runScript(commands, DELETE_VERSION, name, [String(expected)])
-      return Number(deleted) === 1
+      const values = [createNonce(), expected === undefined ? '' : String(expected)]
+      return Number(await runScript(commands, DELETE, prefix + key, values)) === 1
     },
 
     async sweep() {
@@ -110,26 +105,28 @@ export function redisStore(
 
     async scan(cursor, limit) {
       assertOpen()
-      const masters = await commands.masters()
-      const { node, position } = toScanCursor(cursor)
-      const scan = masters[node]
-      if (!scan) return { entries: [] }
-      const reply = await scan({
+      const { node, position, layout } = toScanCursor(cursor)
+      const found = await findScanServers(commands, layout)
+      const server = found.servers[node]
+      if (!server) throw new BinsError('STORE_FAILED', 'The cursor is of another scan; begin anew.')
+      const reply = await server({
         isReadonly: true,
         args: ['SCAN', position, 'MATCH', pattern, 'COUNT', String(limit), 'TYPE', 'hash'],
       })
       // The position to go on from, and names (redis.io/docs/latest/commands/scan).
       const [next, names] = reply as [string | Uint8Array, Array<string | Uint8Array>]
-      const found = await Promise.all(
-        [...new Set(names.map(String))].map(
-          async (name) => [name, toStored(await ask(name, ...FIELDS))] as const,
-        ),
+      const entries = await Promise.all(
+        [...new Set(names.map(String))].map(async (name): Promise<Array<[string, Stored]>> => {
+          // The same server: a replica may not have it yet.
+          const stored = toStored(await server({ isReadonly: true, args: ['HMGET', name, ...FIELDS] }))
+          return stored ? [[name.slice(prefix.length), stored]] : []
+        }),
       )
-      const entries = found.flatMap(
-        ([name, stored]): Array<[string, Stored]> => (stored ? [[name.slice(prefix.length), stored]] : []),
-      )
-      const follows = String(next) === '0' ? `${node + 1}:0` : `${node}:${next}`
-      return follows === `${masters.length}:0` ? { entries } : { entries, cursor: follows }
+      const follows = fromScanCursor({ node, position: String(next) }, found)
+      if (follows !== undefined) return { entries: entries.flat(), cursor: follows }
+      // What has left a server since its page was asked for is in no page.
+      await findScanServers(commands, found.layout)
+      return { entries: entries.flat() }
     },
 
     async close() {

@@ -10,6 +10,7 @@ export interface IoRedisStoreClient {
 /** What is called of a cluster of `ioredis`. */
 export interface IoRedisStoreCluster extends IoRedisStoreClient {
   nodes(role: 'master'): IoRedisStoreClient[]
+  refreshSlotsCache(callback: () => void): unknown
 }
 
 /** What is called of a client of `redis`, by `createClient`. */
@@ -39,11 +40,21 @@ export type RedisStoreClient =
 
 /** One way to talk to all of them. */
 export interface RedisCommands {
+  /** Whether keys are spread over several servers. */
+  readonly isCluster: boolean
   /** Runs a command on the server that has a key; one that only reads may go to a replica, if the client is set to. */
   run(key: string, command: RedisCommand): Promise<unknown>
-  /** The servers that keys are written to, each with a way to run a command on it. */
-  masters(): Promise<Array<(command: RedisCommand) => Promise<unknown>>>
+  /**
+   * The servers that keys are written to, as far as the client knows: a cluster of ioredis that is connecting is waited
+   * for, and one of node-redis has none.
+   */
+  masters(): Promise<RunCommand[]>
+  /** Has the client look for the servers anew: ioredis does so by itself only when a command with a key fails. */
+  refresh(): Promise<void>
 }
+
+/** Runs a command on one server. */
+export type RunCommand = (command: RedisCommand) => Promise<unknown>
 
 /** A command, with whether it only reads. */
 export interface RedisCommand {
@@ -71,34 +82,49 @@ export function toCommands(client: RedisStoreClient): RedisCommands {
 function ignore(): void {}
 
 function ofIoRedis(client: IoRedisStoreClient | IoRedisStoreCluster): RedisCommands {
-  const callOf = (node: IoRedisStoreClient) => (command: RedisCommand) => {
-    const [name, ...args] = command.args
-    return node.call(name, args)
-  }
+  const callOf =
+    (node: IoRedisStoreClient): RunCommand =>
+    ({ args: [name, ...args] }) =>
+      node.call(name, args)
   const call = callOf(client)
   return {
+    isCluster: 'nodes' in client,
     // A cluster finds the key in the arguments.
     run: (_, command) => call(command),
-    masters: async () => ('nodes' in client ? client.nodes('master').map(callOf) : [call]),
+    async masters() {
+      if (!('nodes' in client)) return [call]
+      // What it is asked before it is ready, it answers when it is.
+      if (client.status !== 'ready') await client.call('PING', [])
+      return client.nodes('master').map(callOf)
+    },
+    refresh: () =>
+      new Promise((resolve) => ('nodes' in client ? client.refreshSlotsCache(() => resolve()) : resolve())),
   }
 }
 
 function ofNodeRedis(client: NodeRedisStoreClient): RedisCommands {
   const send = sendBy(client)
-  return { run: (_, command) => send(command), masters: async () => [send] }
+  return {
+    isCluster: false,
+    run: (_, command) => send(command),
+    masters: async () => [send],
+    refresh: async () => {},
+  }
 }
 
 function ofNodeRedisCluster(cluster: NodeRedisStoreCluster): RedisCommands {
   return {
+    isCluster: true,
     run: (key, { isReadonly, args }) => cluster.sendCommand(key, isReadonly, [...args]),
     async masters() {
       const nodes = await Promise.all(cluster.masters.map((node) => cluster.nodeClient(node as never)))
       // What `nodeClient` answers is a client as `createClient` makes it.
       return (nodes as NodeRedisStoreClient[]).map(sendBy)
     },
+    refresh: async () => {},
   }
 }
 
-function sendBy(client: NodeRedisStoreClient) {
-  return ({ args }: RedisCommand) => client.sendCommand([...args])
+function sendBy(client: NodeRedisStoreClient): RunCommand {
+  return ({ args }) => client.sendCommand([...args])
 }
