@@ -19,6 +19,9 @@ export interface MysqlStoreOptions {
   readonly timeoutMs?: number
 }
 
+/** What a `mediumtext` holds. Without `STRICT_TRANS_TABLES`, the server would cut off the rest. */
+const MAX_TEXT_BYTES = 2 ** 24 - 1
+
 /** ER_DUP_ENTRY */
 const DUPLICATE = 1062
 
@@ -33,7 +36,8 @@ const DUPLICATE = 1062
  * for somebody who can.
  *
  * @param pool A pool of `mysql2/promise`; of `mysql2`, pass `pool.promise()`.
- * @throws TypeError for a table that is no plain name, and a pool with callbacks.
+ * @throws TypeError for a table that is no plain name, and a pool with callbacks. `write` rejects with {@link BinsError}
+ * `TOO_LARGE` what has more than 16 MB.
  */
 export function mysqlStore(
   pool: MysqlPool,
@@ -87,6 +91,9 @@ export function mysqlStore(
 
     async write(name, next, expected, now) {
       checkWrite(name, next, expected, now)
+      if (Buffer.byteLength(next.text) > MAX_TEXT_BYTES) {
+        throw new BinsError('TOO_LARGE', `MySQL keeps ${MAX_TEXT_BYTES} bytes of text in an entry at most.`)
+      }
       const key = toKey(name)
       const row = [next.version, fromExpires(next.expires), next.text, key]
       if (expected === 0) return connected((client) => create(client, row, key, now))

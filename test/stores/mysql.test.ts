@@ -66,6 +66,13 @@ describe.each(mysqlServers())('$name', ({ start }) => {
       expect(mysqlStore(pool)).toMatchObject({ durable: true, ...powers })
     })
 
+    it('cuts nothing off, however the server is set', () =>
+      withPool({ connectionLimit: 1 }, async (other) => {
+        await other.query("SET sql_mode = ''")
+        const write = mysqlStore(other).write('long', { ...entry, text: 'x'.repeat(2 ** 24) }, 0, NOW)
+        await expect(write).rejects.toMatchObject({ code: 'TOO_LARGE' })
+      }))
+
     it('leaves the pool open when it is closed', async () => {
       const store = mysqlStore(pool)
       await store.read('key', { now: NOW })
