@@ -23,7 +23,7 @@ export async function writeMoved(move: Move, key: string, write: MovedWrite): Pr
   const { next, expected, now, mark } = write
   if (expected > 0) {
     if (expected < sinceOf(mark)) return false
-    return to.write(key, next, expected, now)
+    return (await to.write(key, next, expected, now)) && !(await takeBack(move, key, write))
   }
   const found = await to.read(key, { now, fresh: true })
   if (!found || countedOf(found, mark)) {
@@ -68,6 +68,17 @@ export async function raiseMark(move: Move, key: string, mark: Stored, left: Sto
   if (since <= sinceOf(mark)) return true
   const expires = Math.max(mark.expires, left.expires)
   return markMoved(move, key, { ...mark, expires }, { since, expected: mark.version, now: 0 })
+}
+
+/** Takes a write back that has met a late copy of what was deleted since the mark was read; says whether it has. */
+async function takeBack(
+  { from, to }: Move,
+  key: string,
+  { next, expected, now }: MovedWrite,
+): Promise<boolean> {
+  const mark = await from.read(key, { now, fresh: true })
+  const since = mark ? sinceOf(mark) : 0
+  return since > expected && since <= next.version && to.delete(key, next.version)
 }
 
 /** Lets an entry count that has a lower version than one that was deleted, as clocks differ. */

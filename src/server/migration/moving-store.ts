@@ -35,7 +35,9 @@ export function movingStore(from: Store, to: Store, { move = false }: MovingStor
     async read(key, options) {
       const old = await from.read(key, options)
       if (old && !hasMoved(old)) return old
-      return countedOf(await to.read(key, options), old)
+      const found = await to.read(key, options)
+      // Asked again: what was found may be a late copy of what was deleted since the mark was read.
+      return countedOf(found, old && found ? await from.read(key, options) : old)
     },
 
     async write(key, next, expected, now) {

@@ -249,6 +249,31 @@ describe('a late copy', () => {
     for (const site of [store, second, to]) expect(await site.read('key', isFresh)).toBeUndefined()
   })
 
+  it('is neither read nor written over by who has asked the old store before the deletion', async () => {
+    for (const call of ['read', 'write'] as const) {
+      const [from, to] = [memoryStore(), memoryStore()]
+      await from.write('key', entry(1), 0, NOW)
+      await migrate(from, to, { move: true, clock })
+      const site = movingStore(from, to, { move: true })
+      let isDeleted = false
+      const slowTo: Store = {
+        ...to,
+        async [call](...args: never[]) {
+          if (!isDeleted) {
+            isDeleted = await site.delete('key', 1)
+            await to.write('key', entry(1), 0, NOW)
+          }
+          return (to[call] as (...args: never[]) => unknown)(...args)
+        },
+      }
+      const slow = movingStore(from, slowTo, { move: true })
+      const answer = call === 'read' ? slow.read('key', isFresh) : slow.write('key', entry(2), 1, NOW)
+      expect(await answer).toBe(call === 'read' ? undefined : false)
+      expect(isDeleted).toBe(true)
+      expect(await site.read('key', isFresh)).toBeUndefined()
+    }
+  })
+
   it('gives way to what is created after the deletion', async () => {
     const [from, to] = [memoryStore(), memoryStore()]
     await from.write('key', entry(1), 0, NOW)
