@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { BinsError } from '../../core/error.ts'
 import type { Store, Stored } from '../store.ts'
-import { copyEntry, isMoved, moveEntry } from './transfer.ts'
+import { isMoved, type Move } from './mark.ts'
+import { raiseMark } from './moved-entry.ts'
+import { copyEntry, moveEntry } from './transfer.ts'
 
 /** How far a migration is. */
 export interface MigrationProgress {
@@ -40,8 +42,8 @@ export interface MigrateOptions {
 
 /**
  * Brings all live entries of a store into another, with their versions and expiries. Each copy is read again, and counts and
- * digests of both stores are compared; what has come meanwhile is brought over too. It can be stopped at any time, and
- * called again.
+ * digests of both stores are compared; what has come meanwhile is brought over too, and marks of moves and
+ * deletions are removed from the new store, if it can scan. It can be stopped at any time, and called again.
  *
  * While the site runs, three deployments lose nothing: 1. all processes on `movingStore(from, to)`. 2. all processes on
  * `movingStore(from, to, { move: true })`; then `migrate(from, to, { move: true })`, until it answers `late: 0`. 3. all
@@ -82,6 +84,7 @@ export async function migrate(from: Store, to: Store, options: MigrateOptions = 
       }),
     )
   }
+  await dropMarks(stores, clock, pageSize)
   return { ...tally.sum(), late }
 }
 
@@ -114,6 +117,24 @@ async function* pagesOf(store: Store, clock: () => number, pageSize: number, fro
     const entries = page?.entries.filter(([, entry]) => entry.expires > now && !isMoved(entry)) ?? []
     cursor = page?.cursor
     yield { entries, now, next: cursor }
+  } while (cursor !== undefined)
+}
+
+/** Deletes what deletions, and moves in the other direction, have left in the new store: it would be read as a record. */
+async function dropMarks(move: Move, clock: () => number, pageSize: number): Promise<void> {
+  const { from, to } = move
+  let cursor: string | undefined
+  do {
+    const page = await to.scan?.(cursor, pageSize)
+    const marks = page?.entries.filter(([, entry]) => isMoved(entry)) ?? []
+    await Promise.all(
+      marks.map(async ([key, left]) => {
+        const mark = await from.read(key, { now: clock(), fresh: true })
+        const isRaised = !mark || !isMoved(mark) || (await raiseMark(move, key, mark, left))
+        if (isRaised) await to.delete(key, left.version)
+      }),
+    )
+    cursor = page?.cursor
   } while (cursor !== undefined)
 }
 

@@ -1,5 +1,7 @@
-import type { Store } from '../store.ts'
-import { isMoved, type Move, markMoved, moveEntry } from './transfer.ts'
+import type { Store, Stored } from '../store.ts'
+import { countedOf, isMoved, type Move, markMoved } from './mark.ts'
+import { deleteMoved, writeMoved } from './moved-entry.ts'
+import { moveEntry } from './transfer.ts'
 
 /** Options of {@link movingStore}. */
 export interface MovingStoreOptions {
@@ -19,35 +21,65 @@ export interface MovingStoreOptions {
  */
 export function movingStore(from: Store, to: Store, { move = false }: MovingStoreOptions = {}): Store {
   const stores: Move = { from, to }
+  // Where there is one mark, all processes know what it says: a process that has seen it may leave more.
+  let knowsMarks = move
+  const hasMoved = (old: Stored) => {
+    if (!isMoved(old)) return false
+    knowsMarks = true
+    return true
+  }
 
   return {
     durable: from.durable && to.durable,
 
     async read(key, options) {
       const old = await from.read(key, options)
-      return old && !isMoved(old) ? old : to.read(key, options)
+      if (old && !hasMoved(old)) return old
+      const found = await to.read(key, options)
+      // Asked again: what was found may be a late copy of what was deleted since the mark was read.
+      return countedOf(found, old && found ? await from.read(key, options) : old)
     },
 
     async write(key, next, expected, now) {
-      const old = await from.read(key, { now, fresh: true })
-      if (old && isMoved(old)) return to.write(key, next, expected, now)
-      if (!move) {
-        const isInNew = !old && (await to.read(key, { now, fresh: true }))
-        return (isInNew ? to : from).write(key, next, expected, now)
+      for (;;) {
+        const old = await from.read(key, { now, fresh: true })
+        if (old && hasMoved(old)) {
+          const isWritten = await writeMoved(stores, key, { next, expected, now, mark: old })
+          if (isWritten !== undefined) return isWritten
+          continue
+        }
+        if (!old && (!move || expected > 0)) {
+          const found = await to.read(key, { now, fresh: true })
+          if (countedOf(found, undefined)) return to.write(key, next, expected, now)
+          // Left by a move in the other direction.
+          if (found) await to.delete(key, found.version)
+          return from.write(key, next, expected, now)
+        }
+        if (!move) return from.write(key, next, expected, now)
+        // Claimed, so that nobody who does not move entries yet begins the same one in the old store.
+        await (old ? moveEntry(stores, key, now) : markMoved(stores, key, next, { expected: 0, now }))
       }
-      // Claimed, so that nobody who does not move entries yet begins the same one in the old store.
-      const isClaimed = !old && (expected > 0 || (await markMoved(stores, key, next, 0, now)))
-      if (!isClaimed) await moveEntry(stores, key, now)
-      return to.write(key, next, expected, now)
     },
 
     async delete(key, expected) {
       for (;;) {
         // What has expired may be deleted too.
         const old = await from.read(key, { now: 0, fresh: true })
-        if (!old || isMoved(old)) return to.delete(key, expected)
+        if (old && hasMoved(old)) {
+          const isDeleted = await deleteMoved(stores, key, old, expected)
+          if (isDeleted !== undefined) return isDeleted
+          continue
+        }
+        const copy = await to.read(key, { now: 0, fresh: true })
+        if (!old) return countedOf(copy, undefined) ? to.delete(key, expected) : false
         if (expected !== undefined && old.version !== expected) return false
-        if (!(await from.delete(key, old.version))) continue
+        // An older copy, which nobody asks for while the old store has the entry, would come back.
+        if (copy && copy.version < old.version) await to.delete(key, copy.version)
+        const since = old.version + 1
+        const isDeleted = knowsMarks
+          ? await markMoved(stores, key, old, { since, expected: old.version, now: 0 })
+          : await from.delete(key, old.version)
+        if (!isDeleted) continue
         // Left by somebody who was about to move it.
         await to.delete(key, old.version)
         return true

@@ -1,50 +1,18 @@
 import { BinsError } from '../../core/error.ts'
-import type { Store, Stored } from '../store.ts'
-
-/** The two stores of a move. */
-export interface Move {
-  /** Where the entries were. */
-  readonly from: Store
-  /** Where they go. */
-  readonly to: Store
-}
-
-/** What is left of an entry that has moved. No record reads like this. */
-const MOVED = '{"moved":true}'
+import type { Stored } from '../store.ts'
+import { isMoved, type Move, markMoved, sinceOf } from './mark.ts'
 
 /** Each attempt but the first follows a change by somebody else. */
 const MAX_ATTEMPTS = 1_000
 
-/** Whether an entry says that it has moved. */
-export function isMoved({ text }: Stored): boolean {
-  return text === MOVED
-}
-
-/**
- * Says in the old store that an entry is in the new one, for as long as it would be there.
- *
- * @param expected Version that the old store has; 0 if it has none.
- * @returns `false` if it has another one.
- */
-export function markMoved(
-  move: Move,
-  key: string,
-  entry: Stored,
-  expected: number,
-  now: number,
-): Promise<boolean> {
-  const version = Math.max(entry.version, expected + 1)
-  return move.from.write(key, { version, text: MOVED, expires: entry.expires }, expected, now)
-}
-
 /**
  * Copies an entry as it is, unless a newer one is there.
  *
- * @returns What is in the new store then, as it was read; `undefined` if it is gone already.
+ * @returns What is in the new store then, as it was read; `undefined` if it is gone already, or has moved.
  * @throws {@link BinsError} `STORE_FAILED` if it is not what was written.
  */
 export async function copyEntry(
-  { to }: Move,
+  { from, to }: Move,
   key: string,
   entry: Stored,
   now: number,
@@ -53,6 +21,9 @@ export async function copyEntry(
   for (;;) {
     const found = await to.read(key, { now, fresh: true })
     if (found && isMoved(found)) {
+      const old = await from.read(key, { now, fresh: true })
+      // Left by a deletion after somebody else had moved it.
+      if (!old || isMoved(old)) return undefined
       // Left by a move in the other direction.
       await to.delete(key, found.version)
       continue
@@ -76,12 +47,13 @@ export async function moveEntry(move: Move, key: string, now: number): Promise<S
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const entry = await from.read(key, { now, fresh: true })
     if (!entry || isMoved(entry)) {
+      if (!copied || (entry && copied.version >= sinceOf(entry))) return copied
       // It was deleted while it was copied; the copy would bring it back.
-      if (!entry && copied) await to.delete(key, copied.version)
-      return entry && copied
+      await to.delete(key, copied.version)
+      return undefined
     }
     copied = await copyEntry(move, key, entry, now)
-    if (copied && (await markMoved(move, key, entry, entry.version, now))) return copied
+    if (copied && (await markMoved(move, key, entry, { expected: entry.version, now }))) return copied
   }
   throw new BinsError(
     'STORE_FAILED',

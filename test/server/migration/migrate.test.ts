@@ -164,4 +164,16 @@ describe('migrate', () => {
     expect(await from.read('key 1', { now: NOW })).toEqual(entry(5))
     expect(await from.read('key 2', { now: NOW })).toEqual(entry(2))
   })
+
+  it.each([false, true])(
+    'leaves nothing behind of the way there when it goes back, with move: %s',
+    async (move) => {
+      const [from, to] = [await openFilled(25), memoryStore()]
+      await migrate(from, to, { move: true, clock })
+      for (let index = 1; index <= 24; index += 1) await to.delete(`key ${index}`)
+      expect(await migrate(to, from, { move, clock, pageSize: 10 })).toMatchObject({ count: 1, late: 0 })
+      expect((await from.scan?.(undefined, 100))?.entries).toEqual([['key 25', entry(25)]])
+      expect(await from.write('key 1', entry(30), 0, NOW)).toBe(true)
+    },
+  )
 })

@@ -59,6 +59,57 @@ describe('movingStore that moves', () => {
     }
   })
 
+  it('deletes older copies too', async () => {
+    for (const move of [true, false]) {
+      for (const expected of [2, undefined]) {
+        const [from, to] = [memoryStore(), memoryStore()]
+        await from.write('key', entry(2), 0, NOW)
+        // Left by a process that was killed while it moved the entry, before it was written again.
+        await to.write('key', entry(1), 0, NOW)
+        expect(await movingStore(from, to, { move }).delete('key', expected)).toBe(true)
+        for (const store of [movingStore(from, to), movingStore(from, to, { move: true }), to]) {
+          expect(await store.read('key', isFresh)).toBeUndefined()
+        }
+      }
+    }
+  })
+
+  it('creates again what was deleted, with any version, and leaves nothing else in the new store', async () => {
+    for (const version of [1, 2, 3, 9]) {
+      const [from, to] = [memoryStore(), memoryStore()]
+      const store = movingStore(from, to, { move: true })
+      await store.write('key', entry(2, 'first'), 0, NOW)
+      expect(await store.delete('key', 2)).toBe(true)
+      expect(await to.scan?.(undefined, 10)).toMatchObject({ entries: [] })
+      expect(await store.write('key', entry(version), 0, NOW)).toBe(true)
+      expect(await store.read('key', isFresh)).toEqual(entry(version))
+      expect(await movingStore(from, to).read('key', isFresh)).toEqual(entry(version))
+    }
+  })
+
+  it('leaves nothing in the new store that is no record, wherever a deletion has stopped', async () => {
+    for (let failOn = 1; failOn <= 4; failOn += 1) {
+      for (const lost of ['request', 'answer'] as const) {
+        for (const isOldFaulty of [true, false]) {
+          const [from, to] = [memoryStore(), memoryStore()]
+          const store = movingStore(from, to, { move: true })
+          await store.write('key', entry(1), 0, NOW)
+          const fault = { failOn, lost }
+          const broken = isOldFaulty
+            ? movingStore(faultyStore(from, fault), to, { move: true })
+            : movingStore(from, faultyStore(to, fault), { move: true })
+          await broken.delete('key', 1).catch(() => {})
+          const found = await store.read('key', isFresh)
+          expect([undefined, entry(1)]).toContainEqual(found)
+          await migrate(from, to, { move: true, clock })
+          expect(await to.read('key', isFresh)).toEqual(found)
+          expect(await store.write('key', entry(5), found?.version ?? 0, NOW)).toBe(true)
+          expect(await to.read('key', isFresh)).toEqual(entry(5))
+        }
+      }
+    }
+  })
+
   it('loses nothing when it is stopped after any call, and nothing comes back', async () => {
     for (let failOn = 1; failOn <= 10; failOn += 1) {
       for (const lost of ['request', 'answer'] as const) {
@@ -146,6 +197,116 @@ describe('a site that moves', () => {
     }
   })
 })
+
+describe('a late copy', () => {
+  /** Moves an entry, and does something after it was read, and something else after it was copied. */
+  async function moveSlowly(stores: { from: Store; to: Store }, beforeCopy: Step, afterCopy: Step) {
+    const { from, to } = stores
+    const steps = [beforeCopy, afterCopy]
+    const slowFrom: Store = {
+      ...from,
+      async write(...args) {
+        await steps.pop()?.()
+        return from.write(...args)
+      },
+    }
+    const slowTo: Store = {
+      ...to,
+      async write(...args) {
+        await steps.shift()?.()
+        return to.write(...args)
+      },
+    }
+    await migrate(slowFrom, slowTo, { move: true, clock })
+  }
+
+  it.each([
+    { deletes: 'a process that moves', isMoved: false, move: true },
+    { deletes: 'a process that moves, after another has moved it', isMoved: true, move: true },
+    { deletes: 'one that does not, after another has moved it', isMoved: true, move: false },
+    { deletes: 'one that does not and has seen that others do', isMoved: false, move: false },
+  ])('does not bring back what was deleted by $deletes', async ({ isMoved, move }) => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    for (const key of ['key', 'other']) await from.write(key, entry(1), 0, NOW)
+    const second = movingStore(from, to, { move: true })
+    const store = move ? second : movingStore(from, to)
+    await second.write('other', entry(2), 1, NOW)
+    await store.read('other', isFresh)
+    await moveSlowly(
+      { from, to },
+      async () => {
+        if (isMoved) await migrate(from, to, { move: true, clock })
+        expect(await store.delete('key', 1)).toBe(true)
+      },
+      async () => {
+        for (const site of [store, second, movingStore(from, to)]) {
+          expect(await site.read('key', isFresh)).toBeUndefined()
+          expect(await site.delete('key')).toBe(false)
+          expect(await site.write('key', entry(2), 1, NOW)).toBe(false)
+        }
+      },
+    )
+    for (const site of [store, second, to]) expect(await site.read('key', isFresh)).toBeUndefined()
+  })
+
+  it('is neither read nor written over by who has asked the old store before the deletion', async () => {
+    for (const call of ['read', 'write'] as const) {
+      const [from, to] = [memoryStore(), memoryStore()]
+      await from.write('key', entry(1), 0, NOW)
+      await migrate(from, to, { move: true, clock })
+      const site = movingStore(from, to, { move: true })
+      let isDeleted = false
+      const slowTo: Store = {
+        ...to,
+        async [call](...args: never[]) {
+          if (!isDeleted) {
+            isDeleted = await site.delete('key', 1)
+            await to.write('key', entry(1), 0, NOW)
+          }
+          return (to[call] as (...args: never[]) => unknown)(...args)
+        },
+      }
+      const slow = movingStore(from, slowTo, { move: true })
+      const answer = call === 'read' ? slow.read('key', isFresh) : slow.write('key', entry(2), 1, NOW)
+      expect(await answer).toBe(call === 'read' ? undefined : false)
+      expect(isDeleted).toBe(true)
+      expect(await site.read('key', isFresh)).toBeUndefined()
+    }
+  })
+
+  it('gives way to what is created after the deletion', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    await from.write('key', entry(1), 0, NOW)
+    const store = movingStore(from, to, { move: true })
+    await moveSlowly(
+      { from, to },
+      async () => void (await store.delete('key', 1)),
+      async () => expect(await store.write('key', entry(5), 0, NOW)).toBe(true),
+    )
+    expect(await store.read('key', isFresh)).toEqual(entry(5))
+    expect(await to.read('key', isFresh)).toEqual(entry(5))
+  })
+})
+
+describe('the way back', () => {
+  it.each([false, true])('creates again what was deleted in between, with move: %s', async (move) => {
+    const [old, next] = [memoryStore(), memoryStore()]
+    await old.write('key', entry(1), 0, NOW)
+    await migrate(old, next, { move: true, clock })
+    await next.delete('key', 1)
+    const store = movingStore(next, old, { move })
+    expect(await store.read('key', isFresh)).toBeUndefined()
+    expect(await store.delete('key')).toBe(false)
+    expect(await store.write('key', entry(3), 2, NOW)).toBe(false)
+    expect(await store.write('key', entry(10), 0, NOW)).toBe(true)
+    expect(await store.write('key', entry(11), 0, NOW)).toBe(false)
+    expect(await store.read('key', isFresh)).toEqual(entry(10))
+    await migrate(next, old, { move: true, clock })
+    expect(await old.read('key', isFresh)).toEqual(entry(10))
+  })
+})
+
+type Step = () => Promise<void>
 
 async function increment(store: Store, key: string): Promise<void> {
   for (;;) {
