@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, type it } from 'vitest'
 import { checkHistory, type HistoryEvent } from '../../src/testing/store-suite/history.ts'
 import { NOW, openStore } from './open-store.ts'
+import { TRY_AGAIN } from './try-again.ts'
 
 const SCRIPT = fileURLToPath(new URL('./store-process.ts', import.meta.url))
 const SLOW_FILES = new URL('./slow-files.ts', import.meta.url).href
@@ -34,18 +35,25 @@ export async function runProcesses(
   task: Task,
   count: number,
 ): Promise<string[]> {
-  const children = Array.from({ length: count }, () => spawnProcess(kind, folder, task))
-  const outputs = children.map(() => '')
-  const codes = await Promise.all(
-    children.map(async (child, index) => {
-      child.stdout?.setEncoding('utf8').on('data', (text) => {
-        outputs[index] += text
-      })
-      return (await once(child, 'close'))[0]
-    }),
-  )
-  expect(codes).toEqual(codes.map(() => 0))
-  return outputs
+  const ended = await Promise.all(Array.from({ length: count }, () => runProcess(kind, folder, task)))
+  expect(ended.map(({ code }) => code)).toEqual(ended.map(() => 0))
+  return ended.map(({ output }) => output)
+}
+
+/** Runs a task in another process, which is started again as often as it asks for that. */
+async function runProcess(
+  kind: string,
+  folder: string,
+  task: Task,
+): Promise<{ code: number | null; output: string }> {
+  const child = spawnProcess(kind, folder, task)
+  let output = ''
+  child.stdout?.setEncoding('utf8').on('data', (text) => {
+    output += text
+  })
+  // The status is the first argument of the event.
+  const [code] = (await once(child, 'close')) as [number | null]
+  return code === TRY_AGAIN ? runProcess(kind, folder, task) : { code, output }
 }
 
 /**
