@@ -222,9 +222,9 @@ if (redisProgram) {
         expect(await store.read(`other ${version}`, { now: NOW })).toBeUndefined()
       }
       await step()
-      redis.signal('SIGSTOP')
+      await redis.pause()
       await step()
-      redis.signal('SIGCONT')
+      redis.resume()
       await step()
       await redis.halt()
       await step()

@@ -2,22 +2,11 @@ import { expect, type it } from 'vitest'
 import { type BinsRecord, createRecord } from '../../src/core/record.ts'
 import { openRecords, type Records } from '../../src/server/records.ts'
 import type { Store } from '../../src/server/store.ts'
-
-/** A server of these tests that can be made to fail. */
-export interface FailingServer {
-  /** Ends it, until `start`. */
-  halt(): Promise<void>
-  /** Starts it again, with what it has on disk. */
-  start(): Promise<void>
-  /** Ends it in some way, and starts it again. */
-  restart(signal?: NodeJS.Signals): Promise<void>
-  /** Sends it a signal, such as SIGSTOP. */
-  signal(signal: NodeJS.Signals): void
-}
+import type { Server } from './servers/server.ts'
 
 /** A store on a server of its own. */
 export interface FailingStore {
-  readonly server: FailingServer
+  readonly server: Server
   readonly store: Store
   /** Ends both, and the client in between. */
   close(): Promise<void>
@@ -61,10 +50,10 @@ export function outageSuite(
     const { server, store } = failing
     const records = recordsOf(store)
     const before = await records.change('key', count)
-    server.signal('SIGSTOP')
+    await server.pause()
     await expectFailure(() => records.change('key', count))
     await expectFailure(() => records.read('key'))
-    server.signal('SIGCONT')
+    server.resume()
     await expectRecovery(() => records.read('key'))
     expect(await records.change('key', count)).toBeGreaterThan(before)
   })

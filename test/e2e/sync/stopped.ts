@@ -1,7 +1,7 @@
 import type { Page } from 'puppeteer-core'
 import { expect, it } from 'vitest'
 import { runIn } from '../../support/browser.ts'
-import { descendantsOf, threadsOf } from '../../support/processes.ts'
+import { descendantsOf, pauseProcess, threadsOf } from '../../support/processes.ts'
 import type { Tab } from '../pages/tab.ts'
 import { PATIENCE } from './patience.ts'
 import { type Stage, settle, shown } from './stage.ts'
@@ -167,7 +167,7 @@ async function stop(stage: Stage, page: Page): Promise<() => void> {
     )
   await expect.poll(() => find().length, PATIENCE).toBe(1)
   const [pid = 0] = find()
-  process.kill(pid, 'SIGSTOP')
+  await pauseProcess(pid)
   return () => {
     process.kill(pid, 'SIGCONT')
   }

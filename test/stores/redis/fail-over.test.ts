@@ -48,7 +48,7 @@ if (program) {
         })
         for (const key of KEYS) expect(await records.change(key, count)).toBe(1)
         await replicate(cluster)
-        cluster.servers[0]?.signal('SIGKILL')
+        await cluster.servers[0]?.halt('SIGKILL')
         let [made, unknown] = [KEYS.length, 0]
         for (const key of KEYS) {
           // Each key again and again, until it has a master.

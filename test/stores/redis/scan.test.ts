@@ -133,7 +133,7 @@ if (program) {
           await master.wait(1, 10_000)
           master.disconnect()
         }
-        const lose = async () => cluster.servers[2]?.signal('SIGKILL')
+        const lose = async () => cluster.servers[2]?.halt('SIGKILL')
         await expect(scanAll(store, lose)).rejects.toMatchObject(failed)
         await expect.poll(() => scanAll(store).catch(String), { timeout: 60_000 }).toEqual(KEYS)
         await cluster.servers[2]?.start()

@@ -2,22 +2,14 @@ import { spawnSync } from 'node:child_process'
 import { realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { pauseProcess } from '../processes.ts'
 import { findPort, makeFolder, type Started, startProgram, unprivileged } from './program.ts'
+import { type Server, startServer } from './server.ts'
 
-/** A PostgreSQL of these tests: an empty database on a port of its own, in a temporary folder. */
-export interface Postgres {
+/** A PostgreSQL of these tests: an empty database. */
+export interface Postgres extends Server {
   /** Where it is, for clients, as a user who may do everything. */
   readonly url: string
-  /** Ends it at once, and starts it again at the same place: all connections are lost. */
-  restart(signal?: NodeJS.Signals): Promise<void>
-  /** Ends it at once, until `start`. */
-  halt(): Promise<void>
-  /** Starts it again. */
-  start(): Promise<void>
-  /** Sends a signal, such as SIGSTOP, to all its processes. */
-  signal(signal: NodeJS.Signals): void
-  /** Ends it, and deletes its folder. */
-  stop(): Promise<void>
 }
 
 /** Starts a PostgreSQL. It does not run as root, so root runs it as the user that its package makes. */
@@ -63,44 +55,37 @@ export async function startPostgres(program: string, more: readonly string[] = [
     // It listens before it has recovered.
     while (spawnSync(beside('pg_isready'), ['-h', '127.0.0.1', '-p', `${port}`]).status !== 0)
       await setTimeout(10)
-    return started
-  }
-
-  let running: Started = await start()
-
-  function signal(name: NodeJS.Signals): void {
-    // Paused, it starts no other ones meanwhile.
-    running.signal('SIGSTOP')
-    const pids = [...childrenOf(running.pid), running.pid]
-    for (const pid of pids) {
-      try {
-        process.kill(pid, name)
-      } catch {
-        // It has ended by itself.
-      }
-    }
-    if (name !== 'SIGSTOP') running.signal('SIGCONT')
-  }
-
-  async function restart(name: NodeJS.Signals = 'SIGINT'): Promise<void> {
-    // Otherwise it ends its processes itself.
-    if (name === 'SIGKILL') signal(name)
-    await running.stop(name)
-    running = await start()
+    return withChildren(started)
   }
 
   return {
+    ...(await startServer(start, folder)),
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
-    restart,
-    halt: () => running.stop('SIGINT'),
-    async start() {
-      running = await start()
+  }
+}
+
+/** Each of its connections has a process of its own. */
+function withChildren({ pid, ...main }: Started): Started {
+  /** Paused, it starts no other ones meanwhile. */
+  async function pause(): Promise<number[]> {
+    await main.pause()
+    const children = childrenOf(pid)
+    await Promise.all(children.map(pauseProcess))
+    return children
+  }
+  return {
+    pid,
+    async pause() {
+      await pause()
     },
-    signal,
-    async stop() {
-      signal('SIGCONT')
-      await running.stop('SIGINT')
-      folder.remove()
+    resume() {
+      spawnSync('pkill', ['-CONT', '-P', `${pid}`])
+      main.resume()
+    },
+    async stop(signal = 'SIGINT') {
+      // By any other signal it ends them itself.
+      if (signal === 'SIGKILL') for (const id of await pause()) process.kill(id, signal)
+      await main.stop(signal)
     },
   }
 }

@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { endTogether } from '../end-together.ts'
+import { pauseProcess } from '../processes.ts'
 
 /** A program that runs beside the tests. */
 export interface Started {
@@ -12,8 +13,9 @@ export interface Started {
   readonly pid: number
   /** Ends it by its process id, and waits until it has. */
   stop(signal?: NodeJS.Signals): Promise<void>
-  /** Sends it a signal, such as SIGSTOP. */
-  signal(signal: NodeJS.Signals): void
+  /** Keeps it from running, until `resume`. */
+  pause(): Promise<void>
+  resume(): void
 }
 
 /** Who runs a program, and where. */
@@ -55,10 +57,12 @@ export async function startProgram(
   while (!(await isListening(port))) {
     if (isOver()) throw new Error(`${path} ended:\n${output}`)
   }
+  // A program that listens has been started.
+  const pid = child.pid as number
   return {
-    // A program that listens has been started.
-    pid: child.pid as number,
-    signal: (signal) => void child.kill(signal),
+    pid,
+    pause: () => pauseProcess(pid),
+    resume: () => void child.kill('SIGCONT'),
     async stop(signal = 'SIGTERM') {
       if (isOver()) return
       child.kill(signal)

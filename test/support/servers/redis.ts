@@ -1,28 +1,19 @@
 import { spawnSync } from 'node:child_process'
 import { dirname, join } from 'node:path'
-import { findPort, makeFolder, type Started, startProgram } from './program.ts'
+import { findPort, makeFolder, startProgram } from './program.ts'
+import { type Server, startServer } from './server.ts'
 
-/** A Redis of these tests, empty, on a port of its own. */
-export interface Redis {
+/** A Redis of these tests, empty. */
+export interface Redis extends Server {
   /** Where it is, for clients. */
   readonly url: string
-  /** Ends it, and starts it again at the same place: all connections are lost, and so are the data, if not on disk. */
-  restart(signal?: NodeJS.Signals): Promise<void>
-  /** Ends it, until `start`. */
-  halt(): Promise<void>
-  /** Starts it again. */
-  start(): Promise<void>
-  /** Sends it a signal, such as SIGSTOP. */
-  signal(signal: NodeJS.Signals): void
-  /** Ends it for good. */
-  stop(): Promise<void>
 }
 
 /** Starts a Redis, without files unless the settings ask for some. */
 export async function startRedis(program: string, settings: readonly string[] = []): Promise<Redis> {
   const port = await findPort()
   const folder = makeFolder()
-  const start = () =>
+  const launch = () =>
     startProgram(
       program,
       [
@@ -31,24 +22,7 @@ export async function startRedis(program: string, settings: readonly string[] = 
       ],
       { port, folder: folder.path },
     )
-  let running: Started = await start()
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    async restart(signal) {
-      await running.stop(signal)
-      running = await start()
-    },
-    halt: () => running.stop(),
-    async start() {
-      running = await start()
-    },
-    signal: (signal) => running.signal(signal),
-    async stop() {
-      running.signal('SIGCONT')
-      await running.stop()
-      folder.remove()
-    },
-  }
+  return { ...(await startServer(launch, folder)), url: `redis://127.0.0.1:${port}` }
 }
 
 /** A cluster of three masters on this machine, which may have a replica each. */
