@@ -9,7 +9,7 @@ export type BinsEvent =
       readonly reason: 'tampered' | 'expired' | 'unreadable' | 'invalid' | 'outdated'
       readonly cause?: unknown
     }
-  /** A request or page carried several cookies of one name. */
+  /** A request carried several cookies of one name. */
   | { readonly type: 'duplicate-cookie'; readonly name: string }
   /** The browser did not keep a cookie, or its database did not keep a row. */
   | { readonly type: 'not-kept'; readonly bin: string; readonly cause?: unknown }

@@ -10,13 +10,9 @@ import { memoryStore } from '../../src/stores/memory.ts'
 import { listen, send } from '../support/express.ts'
 import { HOSTILE } from '../support/hostile.ts'
 import { ORIGIN, openCookieJar, requestWith, take } from '../support/http.ts'
-import { needs } from '../support/needs.ts'
 import { LATER, NOW, openStore, temporaryFolders } from '../support/open-store.ts'
+import { type Place, type PlaceMaker, placeMakers } from '../support/places.ts'
 import { openSite, SECRETS } from '../support/requests.ts'
-import { startMemcached } from '../support/servers/memcached.ts'
-import { startMariadb } from '../support/servers/mysql.ts'
-import { startPostgres } from '../support/servers/postgres.ts'
-import { startRedis } from '../support/servers/redis.ts'
 
 const others = { browser: 'none' } as const
 const SERVER = defineBins({}, { others })
@@ -26,66 +22,26 @@ const COOKIES = {
   sealed: defineBins({}, { others: { storage: 'cookie', browser: 'none' } }),
 }
 
+/** Needs no place. */
+const MEMORY: PlaceMaker = { kind: 'memory', make: async () => ({ place: '', remove: async () => {} }) }
+
 const folders = temporaryFolders()
 afterAll(() => folders.remove())
 
-interface Opened {
-  readonly store: Store
-  close(): Promise<void>
-}
-
-/** Opens a store, and the server that it is on. */
-const STORES: Record<string, (() => Promise<Opened>) | undefined> = {
-  memoryStore: async () => ({ store: memoryStore(), close: async () => {} }),
-  fileStore: async () => opened(openStore('file', folders.make())),
-  sqliteStore: async () => opened(openStore('node:sqlite', folders.make())),
-  postgresStore: onServer('postgres', 'pg', startPostgres, ({ url }) => `${url}#breadbin`),
-  mysqlStore: onServer('mariadb', 'mysql2', startMariadb, ({ url }) => `${url}#breadbin`),
-  redisStore: onServer('redis', 'ioredis', startRedis, ({ url }) => `${url}#bins`),
-  memcachedStore: onServer(
-    'memcached',
-    'memcached',
-    startMemcached,
-    ({ address }) => `memcached://${address}#bins`,
-  ),
-}
-
-function opened(store: Store): Opened {
-  return { store, close: async () => store.close?.() }
-}
-
-function onServer<Server extends { stop(): Promise<void> }>(
-  program: Parameters<typeof needs>[0],
-  kind: string,
-  start: (program: string) => Promise<Server>,
-  placeOf: (server: Server) => string,
-): (() => Promise<Opened>) | undefined {
-  const path = needs(program)
-  if (!path) return undefined
-  return async () => {
-    const server = await start(path)
-    const store = openStore(kind, placeOf(server))
-    return {
-      store,
-      async close() {
-        await store.close?.()
-        await server.stop()
-      },
-    }
-  }
-}
-
-for (const [name, open] of Object.entries(STORES)) {
-  if (!open) continue
-  describe(`${name}, whatever the names`, () => {
-    let it_: Opened
+for (const { kind, make } of [MEMORY, ...placeMakers()]) {
+  describe(`a store of ${kind}, whatever the names`, () => {
+    let place: Place
+    let store: Store
     beforeAll(async () => {
-      it_ = await open()
+      place = await make()
+      store = kind === 'memory' ? memoryStore() : openStore(kind, place.place)
     })
-    afterAll(() => it_.close())
+    afterAll(async () => {
+      await store.close?.()
+      await place.remove()
+    })
 
     it('keeps each key and text as it is, and no other is touched', async () => {
-      const { store } = it_
       await store.write('canary', { version: 1, text: 'sings', expires: LATER }, 0, NOW)
       for (const key of HOSTILE) {
         expect(
@@ -100,7 +56,7 @@ for (const [name, open] of Object.entries(STORES)) {
     })
 
     it('keeps each bin and what is in it', async () => {
-      const server = serveBins(SERVER, { store: it_.store })
+      const server = serveBins(SERVER, { store })
       const jar = openCookieJar(Date.now)
       const state = await server.open(requestWith(jar))
       for (const each of HOSTILE) state.set(each, { [`x${each}`]: each })

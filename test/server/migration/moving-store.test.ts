@@ -7,6 +7,7 @@ import type { Store } from '../../../src/server/store.ts'
 import { openWatches } from '../../../src/server/watches.ts'
 import { memoryStore } from '../../../src/stores/memory.ts'
 import { faultyStore } from '../../../src/testing/faulty-store.ts'
+import { increment } from '../../../src/testing/store-suite/case.ts'
 import { storeSuite } from '../../../src/testing/store-suite.ts'
 import { LATER, NOW } from '../../support/open-store.ts'
 import { restless } from '../../support/restless.ts'
@@ -307,12 +308,3 @@ describe('the way back', () => {
 })
 
 type Step = () => Promise<void>
-
-async function increment(store: Store, key: string): Promise<void> {
-  for (;;) {
-    const found = await store.read(key, isFresh)
-    const version = found?.version ?? 0
-    const next = entry(version + 1, String(Number(found?.text ?? 0) + 1))
-    if (await store.write(key, next, version, NOW)) return
-  }
-}
