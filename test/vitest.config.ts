@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { closingLine } from './support/closing-line.ts'
+import { isLong } from './support/long.ts'
 
 /** Folders of tests that need nothing but Node. */
 const NODE = ['core', 'server', 'stores', 'buses', 'testing', 'simulator', 'types', 'package', 'examples']
@@ -10,15 +11,16 @@ export default defineConfig({
   test: {
     reporters: ['default', closingLine()],
     setupFiles: 'test/support/no-tokens.ts',
+    // Machines may be shared, and have two cores: no test waits for as long, but for what it looks at.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,
         test: {
           name: 'node',
           include: NODE.map((folder) => `test/${folder}/**/*.test.ts`),
-          // Several start processes, on machines of two cores.
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
         },
       },
       {
@@ -33,8 +35,10 @@ export default defineConfig({
           // A browser takes both cores: one at a time, and after all others.
           fileParallelism: false,
           sequence: { groupOrder: 1 },
-          testTimeout: 60_000,
+          testTimeout: isLong ? 1_200_000 : 120_000,
           hookTimeout: 120_000,
+          // The next try of a sync that has failed is among what pages do by themselves.
+          expect: { poll: { timeout: 45_000 } },
         },
       },
     ],

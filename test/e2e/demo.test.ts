@@ -7,9 +7,6 @@ import { needs } from '../support/needs.ts'
 
 const chromium = needs('chromium')
 
-/** How long the page may take for what it does by itself, such as the next try of a failed sync, in ms. */
-const PATIENCE = { timeout: 45_000, interval: 50 }
-
 if (chromium) {
   describe('the demo in Chromium', () => {
     let browser: Browser
@@ -90,7 +87,7 @@ if (chromium) {
 
     /** What the page shows in an element, as soon as it is this. */
     function shows(selector: string, text: string | RegExp, on = page): Promise<void> {
-      const shown = expect.poll(() => on.$eval(selector, (element) => element.textContent ?? ''), PATIENCE)
+      const shown = expect.poll(() => on.$eval(selector, (element) => element.textContent ?? ''))
       return text instanceof RegExp ? shown.toMatch(text) : shown.toBe(text)
     }
 

@@ -8,8 +8,6 @@ import { openSite, type Site } from '../support/http-site.ts'
 import { needs } from '../support/needs.ts'
 import { linkBins } from './pages/link-bins.ts'
 
-const PATIENCE = { timeout: 30_000, interval: 50 }
-
 let browser: TestBrowser
 let site: Site
 let script: string
@@ -57,7 +55,7 @@ async function add(page: Page, item: string): Promise<void> {
 /** The link that a page shows when it is asked for one. */
 async function share(page: Page): Promise<string> {
   await press(page, 'share')
-  await expect.poll(() => textIn(page, 'url'), PATIENCE).toContain('#')
+  await expect.poll(() => textIn(page, 'url')).toContain('#')
   return (await textIn(page, 'url')) ?? ''
 }
 
@@ -92,7 +90,7 @@ for (const name of ['chromium', 'firefox'] as const) {
     it('takes the cart along, once its user has agreed, and both follow each other', async () => {
       const laptop = await openPage(`${site.origin}/shop`)
       await add(laptop, 'rye')
-      await expect.poll(() => runIn(laptop, () => document.cookie), PATIENCE).toContain('bb.o=')
+      await expect.poll(() => runIn(laptop, () => document.cookie)).toContain('bb.o=')
       const url = await share(laptop)
       const phone = await openPage(url)
       expect(phone.url()).toBe(`${site.origin}/shop`)
@@ -101,23 +99,23 @@ for (const name of ['chromium', 'firefox'] as const) {
       expect(await runIn(phone, () => document.cookie)).toBe('')
       const other = await openPage(`${site.origin}/shop`, phone.browserContext())
       await press(phone, 'yes')
-      await expect.poll(() => cartOf(phone), PATIENCE).toBe('rye')
-      await expect.poll(() => outcomeIn(phone), PATIENCE).toBe('accepted')
-      await expect.poll(() => cartOf(other), PATIENCE).toBe('rye')
+      await expect.poll(() => cartOf(phone)).toBe('rye')
+      await expect.poll(() => outcomeIn(phone)).toBe('accepted')
+      await expect.poll(() => cartOf(other)).toBe('rye')
       await add(phone, 'baguette')
       await add(laptop, 'pretzel')
       const pages = [laptop, phone, other]
       for (const page of pages) {
         await page.bringToFront()
         await expect
-          .poll(async () => (await cartOf(page))?.split(' ').sort(), PATIENCE)
+          .poll(async () => (await cartOf(page))?.split(' ').sort())
           .toEqual(['baguette', 'pretzel', 'rye'])
       }
       const [secret = ''] = url.split('#').slice(1)
       for (const each of heard) expect(each).not.toContain(secret.slice(-43))
       const late = await openPage(url)
       await press(late, 'yes')
-      await expect.poll(() => outcomeIn(late), PATIENCE).toBe('gone')
+      await expect.poll(() => outcomeIn(late)).toBe('gone')
     })
 
     it('takes the place of no other cart, and puts both together where that is wanted', async () => {
@@ -125,19 +123,19 @@ for (const name of ['chromium', 'firefox'] as const) {
       await add(laptop, 'rye')
       await add(phone, 'baguette')
       for (const page of [laptop, phone])
-        await expect.poll(() => runIn(page, () => document.cookie), PATIENCE).toContain('bb.o=')
+        await expect.poll(() => runIn(page, () => document.cookie)).toContain('bb.o=')
       // No page is loaded: it is this one.
       await phone.goto(await share(laptop))
       await phone.waitForSelector('#question:not([hidden])')
       expect(phone.url()).toBe(`${site.origin}/shop`)
       await press(phone, 'yes')
-      await expect.poll(() => outcomeIn(phone), PATIENCE).toBe('has-data')
+      await expect.poll(() => outcomeIn(phone)).toBe('has-data')
       expect(await cartOf(phone)).toBe('baguette')
       await press(phone, 'both')
-      await expect.poll(() => outcomeIn(phone), PATIENCE).toBe('accepted')
+      await expect.poll(() => outcomeIn(phone)).toBe('accepted')
       for (const page of [phone, laptop]) {
         await page.bringToFront()
-        await expect.poll(() => cartOf(page), PATIENCE).toBe('rye baguette')
+        await expect.poll(() => cartOf(page)).toBe('rye baguette')
       }
     })
   })

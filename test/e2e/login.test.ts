@@ -7,7 +7,6 @@ import { findPort, type Started, startProgram } from '../support/servers/program
 
 const chromium = needs('chromium')
 const EXAMPLE = join(ROOT, 'examples/login')
-const PATIENCE = { timeout: 30_000, interval: 50 }
 
 if (chromium) {
   describe('the shop with a login, in Chromium', () => {
@@ -57,24 +56,24 @@ if (chromium) {
       await add(phone, 'rye')
       await add(phone, 'baguette')
       for (const page of [laptop, phone]) {
-        await expect.poll(() => page.evaluate(() => document.cookie), PATIENCE).toContain('bb.o=')
+        await expect.poll(() => page.evaluate(() => document.cookie)).toContain('bb.o=')
       }
       await logIn(laptop, 'ann', 'rye')
       await logIn(phone, 'ann', 'rye')
       for (const page of [laptop, phone]) {
-        await expect.poll(() => pieces(page, 'rye'), PATIENCE).toBe('2')
-        await expect.poll(() => pieces(page, 'baguette'), PATIENCE).toBe('1')
+        await expect.poll(() => pieces(page, 'rye')).toBe('2')
+        await expect.poll(() => pieces(page, 'baguette')).toBe('1')
       }
       await add(laptop, 'pretzel')
-      await expect.poll(() => pieces(phone, 'pretzel'), PATIENCE).toBe('1')
+      await expect.poll(() => pieces(phone, 'pretzel')).toBe('1')
     })
 
     it('shows the next person at a shared computer nothing of the last one', async () => {
       const page = await openDevice()
       await add(page, 'sourdough')
-      await expect.poll(() => page.evaluate(() => document.cookie), PATIENCE).toContain('bb.o=')
+      await expect.poll(() => page.evaluate(() => document.cookie)).toContain('bb.o=')
       await logIn(page, 'bob', 'pretzel')
-      await expect.poll(() => pieces(page, 'sourdough'), PATIENCE).toBe('1')
+      await expect.poll(() => pieces(page, 'sourdough')).toBe('1')
       await Promise.all([page.waitForNavigation(), page.click('form[action="/logout"] button')])
       expect(await pieces(page, 'sourdough')).toBe('0')
       const rows = () =>
@@ -90,7 +89,7 @@ if (chromium) {
           opening.result.close()
           return JSON.stringify(getting.result)
         })
-      await expect.poll(rows, PATIENCE).not.toContain('"sourdough"')
+      await expect.poll(rows).not.toContain('"sourdough"')
       expect(await pieces(page, 'sourdough')).toBe('0')
     })
   })

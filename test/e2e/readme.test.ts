@@ -105,9 +105,7 @@ if (chromium) {
         const cookie = (await profile.cookies()).map(({ name, value }) => `${name}=${value}`).join('; ')
         return (await fetch(`http://127.0.0.1:${port}/`, { headers: { cookie } })).text()
       }
-      await expect
-        .poll(htmlOnServer, { timeout: 10_000 })
-        .toContain('<html data-theme="dark">In your cart: 1')
+      await expect.poll(htmlOnServer).toContain('<html data-theme="dark">In your cart: 1')
 
       const second = await page.reload()
       expect(await second?.text()).toContain('<html data-theme="dark">In your cart: 1')

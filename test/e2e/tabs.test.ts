@@ -239,7 +239,7 @@ function tabCases(): void {
     await page.goto(`${site.origin}/write?note=request`)
     isBusy = false
     // The page that computed the edit might still be there to do so again: that is waited for.
-    await expect.poll(onServer, { timeout: 30_000 }).toEqual({ count: 101, note: 'request' })
+    await expect.poll(onServer).toEqual({ count: 101, note: 'request' })
   })
 
   it('tell the page of errors in its listeners, and go on', async () => {

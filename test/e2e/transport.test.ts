@@ -13,7 +13,6 @@ import { headerBins } from './pages/header-bins.ts'
 declare const opened: Promise<ClientBins<typeof headerBins>>
 
 /** How long something may take that the other side tells of, in ms. */
-const PATIENCE = { timeout: 30_000 }
 
 const executables: Record<BrowserName, string | undefined> = {
   chromium: needs('chromium'),
@@ -142,11 +141,11 @@ function headerCases(name: BrowserName, executable: string): void {
   it('shares them with other tabs', async () => {
     const [one, other] = [await openApp(), await openApp()]
     expect(await write(one, 'mine', 'dark')).toEqual(['note'])
-    await expect.poll(() => read(other), PATIENCE).toEqual(['mine', 'dark'])
+    await expect.poll(() => read(other)).toEqual(['mine', 'dark'])
     // Any tab may send it.
     await write(other, 'more', 'light')
-    await expect.poll(() => read(one), PATIENCE).toEqual(['more', 'light'])
-    await expect.poll(() => readServer(one), PATIENCE).toEqual(['more', 'light'])
+    await expect.poll(() => read(one)).toEqual(['more', 'light'])
+    await expect.poll(() => readServer(one)).toEqual(['more', 'light'])
     expect(await readServer(other)).toEqual(['more', 'light'])
   })
 
@@ -154,12 +153,12 @@ function headerCases(name: BrowserName, executable: string): void {
     const page = await openApp()
     await write(page, 'mine', 'dark')
     const isWaiting = () => requests.some(({ url, method }) => url.includes('?known=') && method === 'GET')
-    await expect.poll(isWaiting, PATIENCE).toBe(true)
+    await expect.poll(isWaiting).toBe(true)
     const carried = requests.at(-1)?.headers.get('breadbin-cookie') ?? ''
     const state = await server.open(new Request(api.origin, { headers: { 'breadbin-cookie': carried } }))
     state.set('note', 'of the server')
     await state.save(new Headers())
-    await expect.poll(() => read(page), PATIENCE).toEqual(['of the server', 'dark'])
+    await expect.poll(() => read(page)).toEqual(['of the server', 'dark'])
   })
 
   it('follows no redirect, which might lead to somebody else', async () => {

@@ -6,12 +6,11 @@ import { BinsError } from '../../src/core/error.ts'
 import { MAX_SYNC_BYTES } from '../../src/core/limits.ts'
 import { HOSTILE } from '../support/hostile.ts'
 import { ORIGIN, openCookieJar, requestWith, take } from '../support/http.ts'
+import { isLong } from '../support/long.ts'
 import { openSite } from '../support/requests.ts'
 
-const IS_LONG = process.env.BREADBIN_LONG === '1'
-
 /** Inputs of each kind: 10⁶ in the long tests. */
-const RUNS = IS_LONG ? 1_000_000 : 10_000
+const RUNS = isLong ? 1_000_000 : 10_000
 const LONG_MS = 3_600_000
 
 const bins = defineBins({

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Redis as IoRedis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Store } from '../../src/server/store.ts'
 import { layeredStore } from '../../src/stores/layered.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
@@ -83,7 +83,7 @@ describe('layeredStore', () => {
       const slow = layeredStore(front, back)
       const quick = layeredStore(front, memory)
       const read = slow.read('key', { now: NOW })
-      await vi.waitUntil(() => back.calls.length === 1)
+      await expect.poll(() => back.calls.length).toBe(1)
       if (change === 'write') await quick.write('key', entry(2), 1, NOW)
       else await quick.delete('key')
       open()
@@ -100,7 +100,7 @@ describe('layeredStore', () => {
     const slow = layeredStore(front, back)
     const quick = layeredStore(front, memory)
     const read = slow.read('key', { now: NOW })
-    await vi.waitUntil(() => back.calls.length === 1)
+    await expect.poll(() => back.calls.length).toBe(1)
     await quick.write('key', entry(2), 1, NOW)
     await quick.read('key', { now: NOW })
     await front.delete('key')

@@ -2,7 +2,6 @@ import type { Page } from 'puppeteer-core'
 import { expect, it } from 'vitest'
 import { runIn } from '../../support/browser.ts'
 import type { Tab } from '../pages/tab.ts'
-import { PATIENCE } from './patience.ts'
 import { type Stage, settle, shown, writeInRequest } from './stage.ts'
 
 /** In a page. */
@@ -35,13 +34,13 @@ export function backCases(stage: Stage): void {
     await writeInRequest(stage, { note: 'of the server' })
     expect(await goBack(page)).toEqual({ isKept: true, reasons: null })
     await expect
-      .poll(() => shown(page, ['note', 'theme', 'draft']), PATIENCE)
+      .poll(() => shown(page, ['note', 'theme', 'draft']))
       .toEqual({ note: 'of the server', theme: 'dark', draft: 'of the other window' })
     // It goes on to follow the server, and the other window.
     await writeInRequest(stage, { note: 'of the server again' })
-    await expect.poll(() => shown(page, ['note']), PATIENCE).toEqual({ note: 'of the server again' })
+    await expect.poll(() => shown(page, ['note'])).toEqual({ note: 'of the server again' })
     await runIn(other, async () => (await tab).state.set('draft', 'once more'))
-    await expect.poll(() => shown(page, ['draft']), PATIENCE).toEqual({ draft: 'once more' })
+    await expect.poll(() => shown(page, ['draft'])).toEqual({ draft: 'once more' })
   })
 
   it('shows what was written meanwhile also where it is the one that follows the server', async () => {
@@ -49,9 +48,9 @@ export function backCases(stage: Stage): void {
     await leave(page, stage)
     await writeInRequest(stage, { note: 'of the server' })
     expect(await goBack(page)).toEqual({ isKept: keepsBusyPages, reasons: null })
-    await expect.poll(() => shown(page, ['note']), PATIENCE).toEqual({ note: 'of the server' })
+    await expect.poll(() => shown(page, ['note'])).toEqual({ note: 'of the server' })
     await writeInRequest(stage, { note: 'of the server again' })
-    await expect.poll(() => shown(page, ['note']), PATIENCE).toEqual({ note: 'of the server again' })
+    await expect.poll(() => shown(page, ['note'])).toEqual({ note: 'of the server again' })
   })
 
   it('is kept where it was left in the middle of an edit, which counts once', async () => {
@@ -85,7 +84,7 @@ async function openFollower(stage: Stage): Promise<Page> {
   await runIn(page, async () => (await tab).state.set('note', 'first'))
   await settle(page)
   const locks = () => runIn(page, async () => (await navigator.locks.query()).held?.map(({ name }) => name))
-  await expect.poll(locks, PATIENCE).toContain('breadbin:bb:live')
+  await expect.poll(locks).toContain('breadbin:bb:live')
   return page
 }
 

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 import { runIn } from '../../support/browser.ts'
+import { isLong } from '../../support/long.ts'
 import type { Tally } from '../pages/restless.ts'
 import type { Tab } from '../pages/tab.ts'
-import { isLong, PATIENCE } from './patience.ts'
 import { isAtRest, ON_SERVER, type Stage, settle, shown } from './stage.ts'
 
 /** In a page. */
@@ -40,12 +40,11 @@ export function convergeCases(stage: Stage): void {
         clicks: sum('clicks'),
       })
       for (const page of pages) {
-        await expect.poll(() => shown(page, ON_SERVER), PATIENCE).toEqual(found)
-        await expect.poll(() => shown(page, ['steps']), PATIENCE).toEqual({ steps: sum('steps') })
+        await expect.poll(() => shown(page, ON_SERVER)).toEqual(found)
+        await expect.poll(() => shown(page, ['steps'])).toEqual({ steps: sum('steps') })
       }
       const [first, second] = await Promise.all(pages.map((page) => shown(page)))
       expect(first).toEqual(second)
     },
-    PATIENCE.test,
   )
 }

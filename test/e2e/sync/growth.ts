@@ -1,8 +1,8 @@
 import type { Page } from 'puppeteer-core'
 import { expect, it } from 'vitest'
 import { runIn } from '../../support/browser.ts'
+import { isLong } from '../../support/long.ts'
 import type { Tab } from '../pages/tab.ts'
-import { isLong, PATIENCE } from './patience.ts'
 import { type Stage, settle } from './stage.ts'
 
 /** In a page. */
@@ -24,37 +24,33 @@ interface Use {
 export function growthCases(stage: Stage): void {
   const edits = isLong ? 10_000 : 1_000
 
-  it(
-    `takes no more room after ${edits} edits than after a tenth of them, online and offline`,
-    async () => {
-      const page = await stage.openWindow()
-      await edit(page, edits / 20)
-      await settle(page)
-      await page.setOfflineMode(true)
-      await edit(page, edits / 20)
-      await page.setOfflineMode(false)
-      await settle(page)
-      const early = await useOf(stage, page)
+  it(`takes no more room after ${edits} edits than after a tenth of them, online and offline`, async () => {
+    const page = await stage.openWindow()
+    await edit(page, edits / 20)
+    await settle(page)
+    await page.setOfflineMode(true)
+    await edit(page, edits / 20)
+    await page.setOfflineMode(false)
+    await settle(page)
+    const early = await useOf(stage, page)
 
-      await edit(page, edits * 0.45)
-      await settle(page)
-      await page.setOfflineMode(true)
-      await edit(page, edits * 0.45)
-      const offline = await useOf(stage, page)
-      await page.setOfflineMode(false)
-      await settle(page)
-      const late = await useOf(stage, page)
+    await edit(page, edits * 0.45)
+    await settle(page)
+    await page.setOfflineMode(true)
+    await edit(page, edits * 0.45)
+    const offline = await useOf(stage, page)
+    await page.setOfflineMode(false)
+    await settle(page)
+    const late = await useOf(stage, page)
 
-      expect([late.rows, late.texts, offline.rows]).toEqual([early.rows, 0, early.rows])
-      // Numbers in the rows get longer.
-      expect(late.bytes).toBeLessThan(early.bytes + 200)
-      // Of both bins the last 128 ops that may have been sent, of about 60 bytes.
-      expect(offline.bytes).toBeLessThan(early.bytes * 5 + 2 * 128 * 60)
-      expect(late.heap).toBeLessThan(early.heap + 1_000_000)
-      expect(await stage.onServer()).toMatchObject({ count: edits / 2 })
-    },
-    PATIENCE.test,
-  )
+    expect([late.rows, late.texts, offline.rows]).toEqual([early.rows, 0, early.rows])
+    // Numbers in the rows get longer.
+    expect(late.bytes).toBeLessThan(early.bytes + 200)
+    // Of both bins the last 128 ops that may have been sent, of about 60 bytes.
+    expect(offline.bytes).toBeLessThan(early.bytes * 5 + 2 * 128 * 60)
+    expect(late.heap).toBeLessThan(early.heap + 1_000_000)
+    expect(await stage.onServer()).toMatchObject({ count: edits / 2 })
+  })
 }
 
 /** Half of the edits are of a bin on the server, half on the device. */

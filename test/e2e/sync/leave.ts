@@ -1,8 +1,8 @@
 import type { Page } from 'puppeteer-core'
 import { expect, it } from 'vitest'
 import { runIn } from '../../support/browser.ts'
+import { isLong } from '../../support/long.ts'
 import type { Tab } from '../pages/tab.ts'
-import { isLong, PATIENCE } from './patience.ts'
 import { isAtRest, type Stage, settle } from './stage.ts'
 
 /** In a page. */
@@ -10,65 +10,53 @@ declare const tab: Promise<Tab>
 
 /** Pages that edit, and go away at once. */
 export function leaveCases(stage: Stage): void {
-  it(
-    'all arrive, once each, 100 times',
-    async () => {
-      const page = await goRounds(stage, 100)
-      await settle(page)
-      expect(await stage.onServer()).toMatchObject({ count: 100, note: 'round 100' })
-    },
-    PATIENCE.test,
-  )
+  it('all arrive, once each, 100 times', async () => {
+    const page = await goRounds(stage, 100)
+    await settle(page)
+    expect(await stage.onServer()).toMatchObject({ count: 100, note: 'round 100' })
+  })
 
-  it(
-    'all arrive, once each, where the server answers only after the page is gone',
-    async () => {
-      const rounds = isLong ? 100 : 20
-      let documents = 0
-      let onDocument = () => {}
-      stage.site.answer = async (request) => {
-        const { pathname } = new URL(request.url)
-        if (pathname === '/leaving') {
-          documents += 1
-          onDocument()
-        }
-        const answer = await stage.answer(request)
-        // The last page does not go away.
-        const own = documents
-        if (pathname.endsWith('/sync') && own <= rounds) {
-          await new Promise<void>((resolve) => {
-            const before = onDocument
-            onDocument = () => {
-              before()
-              resolve()
-            }
-          })
-        }
-        return answer
+  it('all arrive, once each, where the server answers only after the page is gone', async () => {
+    const rounds = isLong ? 100 : 20
+    let documents = 0
+    let onDocument = () => {}
+    stage.site.answer = async (request) => {
+      const { pathname } = new URL(request.url)
+      if (pathname === '/leaving') {
+        documents += 1
+        onDocument()
       }
-      const page = await goRounds(stage, rounds)
-      await settle(page)
-      expect(await stage.onServer()).toMatchObject({ count: rounds, note: `round ${rounds}` })
-    },
-    PATIENCE.test,
-  )
+      const answer = await stage.answer(request)
+      // The last page does not go away.
+      const own = documents
+      if (pathname.endsWith('/sync') && own <= rounds) {
+        await new Promise<void>((resolve) => {
+          const before = onDocument
+          onDocument = () => {
+            before()
+            resolve()
+          }
+        })
+      }
+      return answer
+    }
+    const page = await goRounds(stage, rounds)
+    await settle(page)
+    expect(await stage.onServer()).toMatchObject({ count: rounds, note: `round ${rounds}` })
+  })
 
-  it(
-    'arrive after coming back, where there was no network',
-    async () => {
-      const rounds = isLong ? 100 : 10
-      const page = await stage.openWindow()
-      for (let round = 0; round < rounds; round += 1) {
-        await page.setOfflineMode(true)
-        await leaveFor(page, 'about:blank', round % 2 === 0 ? 'at once' : 'on pagehide')
-        await page.setOfflineMode(false)
-        await page.goto(stage.site.origin)
-      }
-      await settle(page)
-      expect(await stage.onServer()).toMatchObject({ count: rounds })
-    },
-    PATIENCE.test,
-  )
+  it('arrive after coming back, where there was no network', async () => {
+    const rounds = isLong ? 100 : 10
+    const page = await stage.openWindow()
+    for (let round = 0; round < rounds; round += 1) {
+      await page.setOfflineMode(true)
+      await leaveFor(page, 'about:blank', round % 2 === 0 ? 'at once' : 'on pagehide')
+      await page.setOfflineMode(false)
+      await page.goto(stage.site.origin)
+    }
+    await settle(page)
+    expect(await stage.onServer()).toMatchObject({ count: rounds })
+  })
 
   it('arrive where the window is closed at once, and another one is open', async () => {
     const other = await stage.openWindow()

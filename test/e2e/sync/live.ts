@@ -5,7 +5,6 @@ import { memoryStore } from '../../../src/stores/memory.ts'
 import { runIn } from '../../support/browser.ts'
 import type { Tab } from '../pages/tab.ts'
 import { tabBins } from '../pages/tab-bins.ts'
-import { PATIENCE } from './patience.ts'
 import { type Stage, settle, shown, writeInRequest } from './stage.ts'
 
 /** In a page. */
@@ -46,7 +45,7 @@ export function liveCases(stage: Stage): void {
     const streams = countStreams(stage)
     const [one, two] = await openBoth(stage)
     await one.close()
-    await expect.poll(() => streams.opened, PATIENCE).toBe(2)
+    await expect.poll(() => streams.opened).toBe(2)
     await writeInRequest(stage, { note: 'to the one that is left' })
     await showsSoon(two, { note: 'to the one that is left' })
   })
@@ -81,7 +80,7 @@ export function liveCases(stage: Stage): void {
     const page = await stage.openWindow('/?held')
     await runIn(page, async () => (await tab).state.set('note', 'first'))
     await settle(page)
-    await expect.poll(() => isHeld, PATIENCE).toBe(true)
+    await expect.poll(() => isHeld).toBe(true)
     await writeInRequest(stage, { note: 'past the proxy' })
     await showsInTime(page, { note: 'past the proxy' })
   })
@@ -93,7 +92,7 @@ async function openBoth(stage: Stage, path = '/'): Promise<[Page, Page]> {
   await runIn(one, async () => (await tab).state.set('note', 'of the first window'))
   await settle(one)
   const locks = () => runIn(one, async () => (await navigator.locks.query()).held?.map(({ name }) => name))
-  await expect.poll(locks, PATIENCE).toContain('breadbin:bb:live')
+  await expect.poll(locks).toContain('breadbin:bb:live')
   const two = await stage.openWindow(path)
   await showsSoon(two, { note: 'of the first window' })
   return [one, two]
@@ -109,7 +108,7 @@ function countStreams(stage: Stage): { opened: number } {
 }
 
 async function showsSoon(page: Page, held: Record<string, unknown>): Promise<void> {
-  await expect.poll(() => shown(page, Object.keys(held)), PATIENCE).toEqual(held)
+  await expect.poll(() => shown(page, Object.keys(held))).toEqual(held)
 }
 
 /** As soon as its timers, which are held, have called back often enough. */
@@ -120,5 +119,5 @@ async function showsInTime(page: Page, held: Record<string, unknown>): Promise<v
     })
     return shown(page, Object.keys(held))
   }
-  await expect.poll(look, PATIENCE).toEqual(held)
+  await expect.poll(look).toEqual(held)
 }

@@ -2,7 +2,6 @@ import type { Page } from 'puppeteer-core'
 import { expect, it } from 'vitest'
 import { runIn } from '../../support/browser.ts'
 import type { Tab } from '../pages/tab.ts'
-import { PATIENCE } from './patience.ts'
 import { ON_SERVER, type Stage, settle, shown, writeInRequest } from './stage.ts'
 
 /** In a page. */
@@ -47,11 +46,10 @@ export function missingCases(stage: Stage): void {
       ] as const) {
         const text = from === one ? 'of the one' : 'of the other'
         await runIn(from, async (theme) => (await tab).state.set('theme', theme), text)
-        await expect.poll(() => shown(to, ['theme']), PATIENCE).toEqual({ theme: text })
+        await expect.poll(() => shown(to, ['theme'])).toEqual({ theme: text })
         expect(await stage.onServer()).toMatchObject({ theme: text })
       }
     },
-    PATIENCE.test,
   )
 
   it('without any of them, a window learns what the server has written when it is shown again, or after a while', async () => {
@@ -63,17 +61,17 @@ export function missingCases(stage: Stage): void {
     await settle(page)
     // Another tab hides it.
     await stage.openPage('/plain', { type: 'tab' })
-    await expect.poll(() => runIn(page, () => document.visibilityState), PATIENCE).toBe('hidden')
+    await expect.poll(() => runIn(page, () => document.visibilityState)).toBe('hidden')
     await writeInRequest(stage, { note: 'while it was away' })
     await page.bringToFront()
-    await expect.poll(() => shown(page, ['note']), PATIENCE).toEqual({ note: 'while it was away' })
+    await expect.poll(() => shown(page, ['note'])).toEqual({ note: 'while it was away' })
 
     await writeInRequest(stage, { note: 'after a while' })
     await expect
       .poll(async () => {
         await fireAll(page)
         return shown(page, ['note'])
-      }, PATIENCE)
+      })
       .toEqual({ note: 'after a while' })
   })
 }

@@ -3,7 +3,6 @@ import { expect, it } from 'vitest'
 import { runIn } from '../../support/browser.ts'
 import { descendantsOf, pauseProcess, threadsOf } from '../../support/processes.ts'
 import type { Tab } from '../pages/tab.ts'
-import { PATIENCE } from './patience.ts'
 import { type Stage, settle, shown } from './stage.ts'
 
 /** In a page. */
@@ -12,84 +11,72 @@ declare const window: Window & { goesOn?: boolean }
 
 /** Windows beside one that does nothing any more, whatever it holds: the system has stopped its process. */
 export function stoppedCases(stage: Stage): void {
-  it(
-    'edit, sync and open although it holds every lock and a transaction, and all converge when it goes on',
-    async () => {
-      const [stopped, one] = [await stage.openWindow(), await stage.openWindow('/?held')]
-      await add(one, 1)
-      await settle(one)
-      await runIn(stopped, holdEverything)
-      const resume = await stop(stage, stopped)
-      try {
-        const [two] = await Promise.all([stage.openWindow('/?held'), add(one, 10)])
-        await sync(one)
-        expect(await stage.onServer()).toMatchObject({ count: 11, clicks: 11 })
-        await add(two, 100)
-        await sync(two)
-        expect(await stage.onServer()).toMatchObject({ count: 111, clicks: 111 })
-        resume()
-        await runIn(stopped, () => {
-          window.goesOn = false
-        })
-        await add(stopped, 1_000)
-        for (const page of [stopped, one, two]) await sync(page)
-        for (const page of [stopped, one, two])
-          await runIn(page, async () => void (await (await tab).state.refresh()))
-        for (const page of [stopped, one, two]) {
-          await expect
-            .poll(() => shown(page, ['count', 'clicks']), PATIENCE)
-            .toEqual({ count: 1111, clicks: 1111 })
-        }
-        expect(await stage.onServer()).toMatchObject({ count: 1111, clicks: 1111 })
-      } finally {
-        resume()
-      }
-    },
-    PATIENCE.test,
-  )
-
-  it(
-    'edit and sync when it was stopped in the middle of its own edits, which are neither lost nor counted twice',
-    async () => {
-      const [stopped, one] = [await stage.openWindow(), await stage.openWindow('/?held')]
-      await add(one, 1)
-      await settle(one)
-      const edits = runIn(stopped, async () => {
-        const { state } = await tab
-        let added = 0
-        for (window.goesOn = true; window.goesOn; added += 1) {
-          await state.update('count', (count) => count + 1)
-          if (added % 10 === 5) await state.sync().catch(() => {})
-        }
-        return added
-      })
-      await expect
-        .poll(() => shown(one, ['count']).then(({ count }) => Number(count)), PATIENCE)
-        .toBeGreaterThan(20)
-      const resume = await stop(stage, stopped)
-      try {
-        for (let round = 0; round < 5; round += 1) await add(one, 1_000_000)
-        await sync(one)
-        expect(Number((await stage.onServer()).count)).toBeGreaterThan(5_000_000)
-      } finally {
-        resume()
-      }
+  it('edit, sync and open although it holds every lock and a transaction, and all converge when it goes on', async () => {
+    const [stopped, one] = [await stage.openWindow(), await stage.openWindow('/?held')]
+    await add(one, 1)
+    await settle(one)
+    await runIn(stopped, holdEverything)
+    const resume = await stop(stage, stopped)
+    try {
+      const [two] = await Promise.all([stage.openWindow('/?held'), add(one, 10)])
+      await sync(one)
+      expect(await stage.onServer()).toMatchObject({ count: 11, clicks: 11 })
+      await add(two, 100)
+      await sync(two)
+      expect(await stage.onServer()).toMatchObject({ count: 111, clicks: 111 })
+      resume()
       await runIn(stopped, () => {
         window.goesOn = false
       })
-      const added = await edits
-      await settle(stopped)
-      await sync(one)
-      await settle(stopped)
-      await runIn(one, async () => void (await (await tab).state.refresh()))
-      const count = 5_000_001 + added
-      for (const page of [stopped, one]) {
-        await expect.poll(() => shown(page, ['count']), PATIENCE).toEqual({ count })
+      await add(stopped, 1_000)
+      for (const page of [stopped, one, two]) await sync(page)
+      for (const page of [stopped, one, two])
+        await runIn(page, async () => void (await (await tab).state.refresh()))
+      for (const page of [stopped, one, two]) {
+        await expect.poll(() => shown(page, ['count', 'clicks'])).toEqual({ count: 1111, clicks: 1111 })
       }
-      expect(await stage.onServer()).toMatchObject({ count })
-    },
-    PATIENCE.test,
-  )
+      expect(await stage.onServer()).toMatchObject({ count: 1111, clicks: 1111 })
+    } finally {
+      resume()
+    }
+  })
+
+  it('edit and sync when it was stopped in the middle of its own edits, which are neither lost nor counted twice', async () => {
+    const [stopped, one] = [await stage.openWindow(), await stage.openWindow('/?held')]
+    await add(one, 1)
+    await settle(one)
+    const edits = runIn(stopped, async () => {
+      const { state } = await tab
+      let added = 0
+      for (window.goesOn = true; window.goesOn; added += 1) {
+        await state.update('count', (count) => count + 1)
+        if (added % 10 === 5) await state.sync().catch(() => {})
+      }
+      return added
+    })
+    await expect.poll(() => shown(one, ['count']).then(({ count }) => Number(count))).toBeGreaterThan(20)
+    const resume = await stop(stage, stopped)
+    try {
+      for (let round = 0; round < 5; round += 1) await add(one, 1_000_000)
+      await sync(one)
+      expect(Number((await stage.onServer()).count)).toBeGreaterThan(5_000_000)
+    } finally {
+      resume()
+    }
+    await runIn(stopped, () => {
+      window.goesOn = false
+    })
+    const added = await edits
+    await settle(stopped)
+    await sync(one)
+    await settle(stopped)
+    await runIn(one, async () => void (await (await tab).state.refresh()))
+    const count = 5_000_001 + added
+    for (const page of [stopped, one]) {
+      await expect.poll(() => shown(page, ['count'])).toEqual({ count })
+    }
+    expect(await stage.onServer()).toMatchObject({ count })
+  })
 }
 
 /** Adds to a bin in a cookie, and to one on the server. */
@@ -165,7 +152,7 @@ async function stop(stage: Stage, page: Page): Promise<() => void> {
     descendantsOf(stage.browser.pid).filter((id) =>
       threadsOf(id).some((name) => name === 'DedicatedWorker' || name === 'DOM Worker'),
     )
-  await expect.poll(() => find().length, PATIENCE).toBe(1)
+  await expect.poll(() => find().length).toBe(1)
   const [pid = 0] = find()
   await pauseProcess(pid)
   return () => {

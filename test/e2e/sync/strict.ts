@@ -3,7 +3,6 @@ import type { BrowserContext, Page } from 'puppeteer-core'
 import { expect, it } from 'vitest'
 import { launchBrowser, runIn } from '../../support/browser.ts'
 import type { Tab } from '../pages/tab.ts'
-import { PATIENCE } from './patience.ts'
 import { type Stage, settle, shown } from './stage.ts'
 
 /** In a page. */
@@ -116,5 +115,5 @@ async function editAndFollow(one: Page, two: Page): Promise<void> {
   })
   await settle(one)
   const held = { note: 'text', theme: 'text', draft: 'text' }
-  await expect.poll(() => shown(two, Object.keys(held)), PATIENCE).toEqual(held)
+  await expect.poll(() => shown(two, Object.keys(held))).toEqual(held)
 }

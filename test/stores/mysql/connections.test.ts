@@ -146,7 +146,7 @@ describe.each(mysqlServers())('$name', ({ name, start }) => {
         }
         proxy.unblock()
         await expect
-          .poll(() => store.read('key', { now: NOW }).then(() => 'answered', String), { timeout: 2_000 })
+          .poll(() => store.read('key', { now: NOW }).then(() => 'answered', String))
           .toBe('answered')
         expect(await store.scan?.(undefined, 100)).toEqual({ entries: [] })
       })

@@ -82,7 +82,7 @@ async function replicate({ nodes }: RedisCluster): Promise<void> {
       )
       return Number(sent) - Number(received)
     }
-    await expect.poll(missing, { timeout: 10_000 }).toBe(0)
+    await expect.poll(missing).toBe(0)
     master.disconnect()
   }
 }

@@ -137,7 +137,7 @@ if (program) {
         await expect(write()).rejects.toThrow(/MISCONF/)
         expect(await store.read('key', isFresh)).toMatchObject({ version })
         disk.free()
-        await expect.poll(() => write().catch(() => false), { timeout: 5_000 }).toBe(true)
+        await expect.poll(() => write().catch(() => false)).toBe(true)
         await redis.restart('SIGKILL')
         expect(await store.read('key', isFresh)).toMatchObject({ version })
       })
@@ -159,9 +159,7 @@ if (program) {
         await expect(store.read('key', isFresh)).rejects.toThrow()
         disk.free()
         await redis.start()
-        await expect
-          .poll(() => store.read('key', isFresh).catch(() => 'no answer'), { timeout: 5_000 })
-          .toEqual(entry(1))
+        await expect.poll(() => store.read('key', isFresh).catch(() => 'no answer')).toEqual(entry(1))
       })
     })
   }
