@@ -1,34 +1,27 @@
 import { checkWrite } from '../core/check-write.ts'
 import { BinsError } from '../core/error.ts'
 import type { Store } from '../server/store.ts'
-import { commit, type LmdbEnvironment, openEnvironment } from './lmdb/environment.ts'
+import { openEnvironment } from './lmdb/environment.ts'
 import { openTables } from './lmdb/tables.ts'
-
-export type { LmdbDatabase, LmdbEnvironment } from './lmdb/environment.ts'
 
 /** Options of {@link lmdbStore}. */
 export interface LmdbStoreOptions {
-  /** Name of the database in the environment; that of its index ends in `_expires`. Default `'breadbin'`. */
+  /** Name of the database in the directory; that of its index ends in `_expires`. Default `'breadbin'`. */
   readonly name?: string
 }
 
 /**
  * Keeps records in LMDB: a file that all processes of one machine map into their memory. Reads are as fast as from memory;
- * what is written at one moment is committed together, off the event loop. What was written is on the disk, and survives
- * `kill -9` and a power failure.
+ * what is written at one moment is committed together. What was written is on the disk, and survives `kill -9` and a power
+ * failure.
  *
- * @param environment A directory, made for this user alone, or an environment that `open` of `lmdb` answered, which stays
- * open when the store is closed: open it with `overlappingSync: false` and `eventTurnBatching: false`, and with `maxDbs` for
- * two more. A local file system is needed.
- * @throws TypeError if a directory is passed and `lmdb` is not installed.
+ * @param directory Made for this user alone, on a local file system. Stores of one process may share it, but not its
+ * worker threads, nor programs that open it in another way.
+ * @throws TypeError if `lmdb` is not installed.
  */
-export function lmdbStore(
-  environment: string | LmdbEnvironment,
-  { name = 'breadbin' }: LmdbStoreOptions = {},
-): Store {
-  const own = typeof environment === 'string' ? openEnvironment(environment) : undefined
-  const lmdb = own ?? (environment as LmdbEnvironment)
-  const tables = openTables(lmdb, name)
+export function lmdbStore(directory: string, { name = 'breadbin' }: LmdbStoreOptions = {}): Store {
+  const environment = openEnvironment(directory)
+  const tables = openTables(environment, name)
   let isOpen = true
 
   function assertOpen(): void {
@@ -38,7 +31,7 @@ export function lmdbStore(
   /** What was read last is seen for the rest of this turn of the event loop, unless it is asked anew. */
   function refresh(): void {
     assertOpen()
-    lmdb.resetReadTxn()
+    environment.refresh()
   }
 
   return {
@@ -54,7 +47,7 @@ export function lmdbStore(
       assertOpen()
       checkWrite(key, next, expected, now)
       const { version, text, expires } = next
-      return commit(lmdb, () => {
+      return environment.commit(() => {
         const stored = tables.get(key)
         if ((stored && stored.expires > now ? stored.version : 0) !== expected) return false
         tables.put(key, { version, text, expires })
@@ -64,7 +57,7 @@ export function lmdbStore(
 
     async delete(key, expected) {
       assertOpen()
-      return commit(lmdb, () => {
+      return environment.commit(() => {
         if (expected !== undefined && tables.get(key)?.version !== expected) return false
         return tables.remove(key)
       })
@@ -72,9 +65,8 @@ export function lmdbStore(
 
     async sweep(now, limit) {
       assertOpen()
-      // Readers that were killed would keep the file from using its free pages.
-      lmdb.readerCheck()
-      return commit(lmdb, () => tables.expired(now, limit).filter(tables.remove).length)
+      environment.dismissReaders()
+      return environment.commit(() => tables.expired(now, limit).filter(tables.remove).length)
     },
 
     async versions(keys, now) {
@@ -97,7 +89,7 @@ export function lmdbStore(
     async close() {
       if (!isOpen) return
       isOpen = false
-      await own?.close()
+      await environment.close()
     },
   }
 }

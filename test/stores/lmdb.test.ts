@@ -7,11 +7,10 @@ import { storeSuite } from '../../src/testing/store-suite.ts'
 import { fullDiskSuite } from '../support/full-disk-suite.ts'
 import { LATER, NOW, temporaryFolders } from '../support/open-store.ts'
 import { mountSmallDisk } from '../support/small-disk.ts'
-import { exitSuite, processSuite } from '../support/store-processes.ts'
+import { exitSuite, processSuite, readText, runProcesses } from '../support/store-processes.ts'
 
 const folders = temporaryFolders()
 const disk = mountSmallDisk()
-const safely = { overlappingSync: false, eventTurnBatching: false }
 const entry = { version: 1, text: 'text', expires: LATER }
 
 afterAll(() => {
@@ -19,7 +18,7 @@ afterAll(() => {
   disk?.remove()
 })
 
-describe('lmdbStore of a directory', () => {
+describe('lmdbStore', () => {
   storeSuite(it, { open: () => lmdbStore(folders.make()) })
   processSuite(it, 'lmdb', folders.make, { kills: 100 })
   exitSuite(it, 'lmdb', folders.make)
@@ -59,49 +58,57 @@ describe('lmdbStore of a directory', () => {
     await one.close?.()
     await other.close?.()
   })
-})
 
-describe('lmdbStore of an environment that was handed in', () => {
-  it('leaves it open', async () => {
-    const environment = open({ path: folders.make(), ...safely })
-    const store = lmdbStore(environment)
-    await store.write('key', entry, 0, NOW)
-    await store.close?.()
-    const again = lmdbStore(environment)
-    expect(await again.read('key', { now: NOW })).toEqual(entry)
-    await environment.close()
+  it('stays open until the last store of its directory is closed', async () => {
+    const directory = folders.make()
+    const [one, other] = [lmdbStore(directory), lmdbStore(join(directory, '.'))]
+    await one.close?.()
+    expect(await other.write('key', entry, 0, NOW)).toBe(true)
+    await other.close?.()
+    const later = lmdbStore(directory)
+    expect(await later.read('key', { now: NOW })).toEqual(entry)
+    await later.close?.()
   })
 
-  it('reads one that is read-only, and does not write it', async () => {
-    const path = folders.make()
-    const written = open({ path, ...safely })
-    await lmdbStore(written).write('key', entry, 0, NOW)
-    const environment = open({ path, readOnly: true })
-    const store = lmdbStore(environment)
-    expect(await store.read('key', { now: NOW })).toEqual(entry)
-    await expect(store.write('key', { ...entry, version: 2 }, 1, NOW)).rejects.toThrow()
-    await expect(store.write('other', entry, 0, NOW)).rejects.toThrow()
-    await environment.close()
-    await written.close()
-  })
-
-  it('goes on beyond the size that its map had', async () => {
-    const environment = open({ path: folders.make(), mapSize: 200_000, ...safely })
-    const store = lmdbStore(environment)
-    const text = 'x'.repeat(10_000)
-    for (let index = 0; index < 60; index += 1) {
-      expect(await store.write(`key ${index}`, { ...entry, text }, 0, NOW)).toBe(true)
-    }
-    await environment.close()
-  })
-
-  it('keeps names apart, and writes what others can read', async () => {
-    const environment = open({ path: folders.make(), ...safely })
-    const [one, other] = [lmdbStore(environment), lmdbStore(environment, { name: 'other' })]
+  it('keeps names apart', async () => {
+    const directory = folders.make()
+    const [one, other] = [lmdbStore(directory), lmdbStore(directory, { name: 'other' })]
     await one.write('key', entry, 0, NOW)
     expect(await other.read('key', { now: NOW })).toBeUndefined()
+    await one.close?.()
+    await other.close?.()
+  })
+
+  it('writes what others can read', async () => {
+    const directory = folders.make()
+    const store = lmdbStore(directory)
+    await store.write('key', entry, 0, NOW)
+    await store.close?.()
+    const environment = open({ path: directory, noSubdir: false, readOnly: true })
     const database = environment.openDB({ name: 'breadbin', encoding: 'string', keyEncoding: 'binary' })
     expect(database.get(Buffer.from('key'))).toBe(`1 ${LATER}\ntext`)
     await environment.close()
+  })
+
+  it('has room for more than its map has at first', async () => {
+    const store = lmdbStore(folders.make())
+    const text = 'x'.repeat(10_000)
+    for (let index = 0; index < 60; index += 1)
+      expect(await store.write(`key ${index}`, { ...entry, text }, 0, NOW)).toBe(true)
+    await store.close?.()
+  })
+
+  it('loses nothing of a process that writes while others open and close it', {
+    timeout: 120_000,
+  }, async () => {
+    const folder = folders.make()
+    const key = 'counter'
+    let isWriting = true
+    const writing = runProcesses('lmdb', folder, { task: 'increment', key, times: 5_000 }, 1).finally(() => {
+      isWriting = false
+    })
+    while (isWriting) await runProcesses('lmdb', folder, { task: 'reopen', key, times: 200 }, 4)
+    await writing
+    expect(await readText('lmdb', folder, key)).toBe('5000')
   })
 })

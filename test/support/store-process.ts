@@ -18,6 +18,14 @@ const tasks: Record<string, (turn: number) => Promise<void>> = {
     await store.read(key, { now: NOW })
   },
 
+  /** Opens the store anew, and closes it. */
+  async reopen() {
+    await store.close?.()
+    const again = openStore(kind, folder)
+    await again.read(key, { now: NOW })
+    await again.close?.()
+  },
+
   /** Opens a store that no process has opened before, at the same moment as the others as far as can be. */
   async create(turn) {
     const fresh = join(folder, String(turn))

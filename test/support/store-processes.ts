@@ -13,7 +13,7 @@ const SLOW_FILES = new URL('./slow-files.ts', import.meta.url).href
 
 /** What a process does to a key. */
 export interface Task {
-  readonly task: 'open' | 'create' | 'increment' | 'write' | 'delete' | 'acknowledge'
+  readonly task: 'open' | 'reopen' | 'create' | 'increment' | 'write' | 'delete' | 'acknowledge'
   readonly key: string
   readonly times: number
   /** Whether its file operations take random pauses. */
@@ -142,7 +142,7 @@ function toArguments(kind: string, folder: string, { task, key, times, slow = fa
   return [...flags, SCRIPT, kind, folder, task, key, String(times)]
 }
 
-async function readText(kind: string, folder: string, key: string): Promise<string | undefined> {
+export async function readText(kind: string, folder: string, key: string): Promise<string | undefined> {
   const store = openStore(kind, folder)
   const stored = await store.read(key, { now: NOW })
   await store.close?.()

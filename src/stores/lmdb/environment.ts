@@ -1,79 +1,94 @@
-import { mkdirSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { mkdirSync, realpathSync } from 'node:fs'
+import { type LmdbDatabase, openLmdb } from './client.ts'
+import { type Gate, openGate } from './gate.ts'
 
-/** What is called of a database in an environment of `lmdb`. */
-export interface LmdbDatabase {
-  get(key: Uint8Array): unknown
-  putSync(key: Uint8Array, value: string): void
-  removeSync(key: Uint8Array): boolean
-  getRange(options: {
-    start?: Uint8Array
-    end?: Uint8Array
-    exclusiveStart?: boolean
-    limit?: number
-  }): Iterable<{
-    key: Uint8Array
-    value: unknown
-  }>
-}
-
-/** What is called of an environment, as `open` of `lmdb` answers it. */
-export interface LmdbEnvironment {
-  openDB(options: { name: string; encoding: 'string'; keyEncoding: 'binary' }): LmdbDatabase
-  transaction<Result>(run: () => Result): Promise<Result>
-  resetReadTxn(): void
-  readerCheck(): number
-}
-
-/** An environment that we opened ourselves. */
-export interface OwnEnvironment extends LmdbEnvironment {
+/** An environment in a directory, which processes share. */
+export interface Environment {
+  /** Opens a database, and makes it if it is missing. */
+  openDB(name: string): LmdbDatabase
+  /** Runs changes; when that is resolved, they are on the disk. What comes at one moment is committed together. */
+  commit<Result>(change: () => Result): Promise<Result>
+  /** Lets reads see what was committed last: they see one state for the rest of a turn of the event loop. */
+  refresh(): void
+  /** Takes the places of readers back that were killed: they would keep the file from using its free pages. */
+  dismissReaders(): void
+  /** To be called by each who has opened it. */
   close(): Promise<void>
 }
 
-interface LmdbOptions {
-  readonly path: string
-  readonly noSubdir: boolean
-  readonly maxDbs: number
-  readonly overlappingSync: boolean
-  readonly eventTurnBatching: boolean
+interface Shared {
+  readonly environment: Environment
+  users: number
 }
+
+/** Those of this process, by their directory: LMDB gives up its locks where a process opens one twice. */
+const opened = new Map<string, Shared>()
 
 /**
  * Opens the environment in a directory, for this user alone.
  *
  * @throws TypeError if `lmdb` is not installed.
  */
-export function openEnvironment(directory: string): OwnEnvironment {
-  const { open } = loadLmdb()
+export function openEnvironment(directory: string): Environment {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  // With overlappingSync, its default, 1 of 4 runs of 50 processes on one environment saw a commit fail with MDB_BAD_TXN
-  // (lmdb 3.5.6, Linux); without it, none did, and what is committed is on the disk. With eventTurnBatching, its default, a
-  // commit that fails, as on a full disk, rejects a promise that nobody has, which ends the process (lmdb/write.js:213).
-  return open({
-    path: directory,
-    noSubdir: false,
-    maxDbs: 32,
-    overlappingSync: false,
-    eventTurnBatching: false,
-  })
-}
-
-/** Runs changes in one transaction; when that is resolved, they are committed. */
-export async function commit<Result>(environment: LmdbEnvironment, run: () => Result): Promise<Result> {
-  try {
-    return await environment.transaction(run)
-  } catch (error) {
-    // The reason is in a promise that nobody else handles.
-    if (error instanceof Error && 'commitError' in error) Promise.resolve(error.commitError).catch(() => {})
-    throw error
+  const path = realpathSync(directory)
+  const shared = opened.get(path) ?? { environment: create(path), users: 0 }
+  opened.set(path, shared)
+  shared.users += 1
+  return {
+    ...shared.environment,
+    async close() {
+      shared.users -= 1
+      if (shared.users > 0) return
+      opened.delete(path)
+      await shared.environment.close()
+    },
   }
 }
 
-/** Not an import: `lmdb` is needed where a path is passed, and nowhere else. */
-function loadLmdb(): { open(options: LmdbOptions): OwnEnvironment } {
-  try {
-    return createRequire(import.meta.url)('lmdb')
-  } catch (cause) {
-    throw new TypeError('lmdbStore: install lmdb 3 to open a path: npm install lmdb', { cause })
+function create(path: string): Environment {
+  const gate = openGate(path)
+  const lmdb = gate.enterSync(() => openLmdb(path, false))
+  const commits = openCommits(gate, (run) => lmdb.transactionSync(run))
+  return {
+    openDB: (name) => gate.enterSync(() => lmdb.openDB({ name, encoding: 'string', keyEncoding: 'binary' })),
+    commit: commits,
+    refresh: () => lmdb.resetReadTxn(),
+    dismissReaders: () => void lmdb.readerCheck(),
+    async close() {
+      await gate.enter(() => void lmdb.close())
+      await gate.close()
+    },
+  }
+}
+
+/** Changes that are committed together, in the order in which they came. */
+interface Batch {
+  readonly changes: Array<() => unknown>
+  readonly results: Promise<unknown[]>
+}
+
+/** Gathers changes until the gate opens. */
+function openCommits(gate: Gate, transact: <Result>(run: () => Result) => Result): Environment['commit'] {
+  let open: Batch | undefined
+
+  function openBatch(): Batch {
+    const changes: Batch['changes'] = []
+    const close = () => {
+      if (open?.changes === changes) open = undefined
+    }
+    const results = gate.enter(() => {
+      close()
+      return transact(() => changes.map((change) => change()))
+    })
+    return { changes, results: results.finally(close) }
+  }
+
+  return async <Result>(change: () => Result) => {
+    open ??= openBatch()
+    const { changes, results } = open
+    const index = changes.push(change) - 1
+    // It is in the place of its change.
+    return (await results)[index] as Result
   }
 }

@@ -1,6 +1,6 @@
 import type { Stored } from '../../server/store.ts'
 import { formatEntry, parseEntry } from '../shared/entry-text.ts'
-import type { LmdbDatabase, LmdbEnvironment } from './environment.ts'
+import type { Environment } from './environment.ts'
 
 /** Entries by key, and keys by expiry. To be changed in a transaction alone. */
 export interface Tables {
@@ -17,9 +17,9 @@ export interface Tables {
 const TIME_BYTES = 8
 
 /** Opens the two databases of a store in an environment. */
-export function openTables(environment: LmdbEnvironment, name: string): Tables {
-  const entries = open(environment, name)
-  const expiries = open(environment, `${name}_expires`)
+export function openTables(environment: Environment, name: string): Tables {
+  const entries = environment.openDB(name)
+  const expiries = environment.openDB(`${name}_expires`)
 
   function get(key: string): Stored | undefined {
     return toStored(entries.get(toBytes(key)))
@@ -59,10 +59,6 @@ export function openTables(environment: LmdbEnvironment, name: string): Tables {
       })
     },
   }
-}
-
-function open(environment: LmdbEnvironment, name: string): LmdbDatabase {
-  return environment.openDB({ name, encoding: 'string', keyEncoding: 'binary' })
 }
 
 /** Keys in order of their time. */
