@@ -142,7 +142,7 @@ function toArguments(kind: string, folder: string, { task, key, times, slow = fa
   return [...flags, SCRIPT, kind, folder, task, key, String(times)]
 }
 
-export async function readText(kind: string, folder: string, key: string): Promise<string | undefined> {
+async function readText(kind: string, folder: string, key: string): Promise<string | undefined> {
   const store = openStore(kind, folder)
   const stored = await store.read(key, { now: NOW })
   await store.close?.()
