@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { mkdirSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { open } from 'lmdb'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -68,6 +68,29 @@ describe('lmdbStore', () => {
     const later = lmdbStore(directory)
     expect(await later.read('key', { now: NOW })).toEqual(entry)
     await later.close?.()
+  })
+
+  it('refuses a directory that is being closed, and takes it afterwards', async () => {
+    const directory = folders.make()
+    const store = lmdbStore(directory)
+    await store.write('key', entry, 0, NOW)
+    const closing = store.close?.()
+    expect(() => lmdbStore(directory)).toThrow('being closed')
+    await closing
+    const later = lmdbStore(directory)
+    expect(await later.read('key', { now: NOW })).toEqual(entry)
+    await later.close?.()
+  })
+
+  it('can be tried again where LMDB could not open it', async () => {
+    const directory = folders.make()
+    const inTheWay = join(directory, 'data.mdb')
+    mkdirSync(inTheWay)
+    expect(() => lmdbStore(directory)).toThrow()
+    rmdirSync(inTheWay)
+    const store = lmdbStore(directory)
+    expect(await store.write('key', entry, 0, NOW)).toBe(true)
+    await store.close?.()
   })
 
   it('keeps names apart, and opens another one while something is written', async () => {

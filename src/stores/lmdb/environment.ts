@@ -1,5 +1,5 @@
 import { mkdirSync, realpathSync } from 'node:fs'
-import { type LmdbDatabase, openLmdb } from './client.ts'
+import { type LmdbDatabase, type LmdbEnvironment, openLmdb } from './client.ts'
 import { type Gate, openGate } from './gate.ts'
 
 /** An environment in a directory, which processes share. */
@@ -27,12 +27,15 @@ const opened = new Map<string, Shared>()
 /**
  * Opens the environment in a directory, for this user alone.
  *
- * @throws TypeError if `lmdb` is not installed.
+ * @throws TypeError if `lmdb` is not installed. Error if the last store of the directory is being closed.
  */
 export function openEnvironment(directory: string): Environment {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const path = realpathSync(directory)
-  const shared = opened.get(path) ?? { environment: create(path), users: 0 }
+  const found = opened.get(path)
+  if (found?.users === 0)
+    throw new Error('lmdbStore: another store of this directory is being closed; wait for that first.')
+  const shared = found ?? { environment: create(path), users: 0 }
   opened.set(path, shared)
   shared.users += 1
   return {
@@ -40,25 +43,34 @@ export function openEnvironment(directory: string): Environment {
     async close() {
       shared.users -= 1
       if (shared.users > 0) return
-      opened.delete(path)
       await shared.environment.close()
+      opened.delete(path)
     },
   }
 }
 
 function create(path: string): Environment {
   const gate = openGate(path)
-  const lmdb = gate.enterSync(() => openLmdb(path, false))
-  const commits = openCommits(gate, (run) => lmdb.transactionSync(run))
+  const lmdb = open(path, gate)
   return {
     openDB: (name) => gate.enterSync(() => lmdb.openDB({ name, encoding: 'string', keyEncoding: 'binary' })),
-    commit: commits,
+    commit: openCommits(gate, lmdb),
     refresh: () => lmdb.resetReadTxn(),
     dismissReaders: () => void lmdb.readerCheck(),
     async close() {
       await gate.enter(() => void lmdb.close())
       await gate.close()
     },
+  }
+}
+
+/** Leaves nothing open if it fails: the next attempt would open the gate twice. */
+function open(path: string, gate: Gate): LmdbEnvironment {
+  try {
+    return gate.enterSync(() => openLmdb(path, false))
+  } catch (error) {
+    gate.close()
+    throw error
   }
 }
 
@@ -69,24 +81,24 @@ interface Batch {
 }
 
 /** Gathers changes until the gate opens. */
-function openCommits(gate: Gate, transact: <Result>(run: () => Result) => Result): Environment['commit'] {
-  let open: Batch | undefined
+function openCommits(gate: Gate, lmdb: LmdbEnvironment): Environment['commit'] {
+  let batch: Batch | undefined
 
   function openBatch(): Batch {
     const changes: Batch['changes'] = []
     const close = () => {
-      if (open?.changes === changes) open = undefined
+      if (batch?.changes === changes) batch = undefined
     }
     const results = gate.enter(() => {
       close()
-      return transact(() => changes.map((change) => change()))
+      return lmdb.transactionSync(() => changes.map((change) => change()))
     })
     return { changes, results: results.finally(close) }
   }
 
   return async <Result>(change: () => Result) => {
-    open ??= openBatch()
-    const { changes, results } = open
+    batch ??= openBatch()
+    const { changes, results } = batch
     const index = changes.push(change) - 1
     // It is in the place of its change.
     return (await results)[index] as Result
