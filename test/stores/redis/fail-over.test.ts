@@ -1,46 +1,27 @@
-import { Cluster, Redis as IoRedis } from 'ioredis'
-import { createCluster } from 'redis'
+import { Redis as IoRedis } from 'ioredis'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type BinsRecord, createRecord } from '../../../src/core/record.ts'
 import { openRecords } from '../../../src/server/records.ts'
-import { type RedisStoreClient, redisStore } from '../../../src/stores/redis.ts'
+import { redisStore } from '../../../src/stores/redis.ts'
 import { needs } from '../../support/needs.ts'
+import { CLUSTER_CLIENTS } from '../../support/redis-clients.ts'
 import { type RedisCluster, startRedisCluster } from '../../support/servers/redis.ts'
 
 const program = needs('redis')
 const KEYS = Array.from({ length: 30 }, (_, index) => `key ${index}`)
 const START = Date.UTC(2035, 0, 1)
 
-interface Client {
-  readonly client: RedisStoreClient
-  end(): void
-}
-
-const CLIENTS: Record<string, (cluster: RedisCluster) => Promise<Client>> = {
-  async ioredis({ nodes }) {
-    const client = new Cluster([...nodes])
-    return { client, end: () => client.disconnect() }
-  },
-  async 'node-redis'({ nodes }) {
-    const client = createCluster({
-      rootNodes: nodes.map(({ host, port }) => ({ url: `redis://${host}:${port}` })),
-    })
-    client.on('error', () => {})
-    await client.connect()
-    return { client, end: () => client.destroy() }
-  },
-}
-
 if (program) {
-  describe.each(Object.entries(CLIENTS))(
+  describe.each(Object.entries(CLUSTER_CLIENTS))(
     'redisStore on a cluster of %s that loses a master',
-    (_, connect) => {
+    (_, make) => {
       it('goes on with its replica, which has all that had reached it', { timeout: 120_000 }, async () => {
         const cluster = await startRedisCluster(program, { replicas: 1 })
         onTestFinished(cluster.stop)
-        const { client, end } = await connect(cluster)
-        onTestFinished(() => end())
-        const records = openRecords(redisStore(client), {
+        const own = make(cluster)
+        await own.connect()
+        onTestFinished(() => own.end())
+        const records = openRecords(redisStore(own.client), {
           clock: () => START,
           casMs: 5_000,
           storeMs: 500,

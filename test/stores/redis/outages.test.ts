@@ -1,13 +1,13 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Redis as IoRedis } from 'ioredis'
-import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { Store } from '../../../src/server/store.ts'
-import { type RedisStoreClient, redisStore } from '../../../src/stores/redis.ts'
+import { redisStore } from '../../../src/stores/redis.ts'
 import { needs } from '../../support/needs.ts'
 import { LATER, NOW } from '../../support/open-store.ts'
 import { startProxy } from '../../support/proxy.ts'
+import { CLIENTS, type TestClient } from '../../support/redis-clients.ts'
 import { type Redis, startRedis } from '../../support/servers/redis.ts'
 import { mountSmallDisk } from '../../support/small-disk.ts'
 
@@ -18,36 +18,19 @@ const isFresh = { now: NOW, fresh: true }
 
 afterAll(() => disk?.remove())
 
-interface Client {
-  readonly client: RedisStoreClient
-  end(): unknown
-}
-
-const CLIENTS: Record<string, (url: string) => Promise<Client>> = {
-  async ioredis(url) {
-    const client = new IoRedis(url, { retryStrategy: () => 20 })
-    return { client, end: () => client.disconnect() }
-  },
-  async 'node-redis'(url) {
-    const client = createClient({ url, socket: { reconnectStrategy: () => 20 } })
-    client.on('error', () => {})
-    await client.connect()
-    return { client, end: () => client.destroy() }
-  },
-}
-
 if (program) {
-  describe.each(Object.entries(CLIENTS))('redisStore with %s', (_, connect) => {
+  describe.each(Object.entries(CLIENTS))('redisStore with %s', (_, make) => {
     let redis: Redis
     let proxy: Awaited<ReturnType<typeof startProxy>>
-    let own: Client
+    let own: TestClient
     let admin: IoRedis
     let prefixes = 0
 
     beforeAll(async () => {
       redis = await startRedis(program)
       proxy = await startProxy(Number(new URL(redis.url).port))
-      own = await connect(`redis://127.0.0.1:${proxy.port}`)
+      own = make(`redis://127.0.0.1:${proxy.port}`, 20)
+      await own.connect()
       admin = new IoRedis(redis.url)
     })
 

@@ -1,52 +1,35 @@
 import { Redis as IoRedis } from 'ioredis'
-import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Store } from '../../../src/server/store.ts'
-import { type RedisStoreClient, redisStore } from '../../../src/stores/redis.ts'
+import { redisStore } from '../../../src/stores/redis.ts'
 import { needs } from '../../support/needs.ts'
 import { LATER, NOW } from '../../support/open-store.ts'
 import { startProxy } from '../../support/proxy.ts'
+import { CLIENTS, type TestClient } from '../../support/redis-clients.ts'
 import { type Redis, startRedis } from '../../support/servers/redis.ts'
 
 const program = needs('redis')
 const entry = (version: number, text = `text ${version}`) => ({ version, text, expires: LATER })
 const isFresh = { now: NOW, fresh: true }
 
-interface Client {
-  readonly client: RedisStoreClient
-  end(): unknown
-}
-
-/** Clients that wait a little before they connect again, so that others come in between. */
-const CLIENTS: Record<string, (url: string) => Promise<Client>> = {
-  async ioredis(url) {
-    const client = new IoRedis(url, { retryStrategy: () => 300 })
-    return { client, end: () => client.disconnect() }
-  },
-  async 'node-redis'(url) {
-    const client = createClient({ url, socket: { reconnectStrategy: () => 300 } })
-    client.on('error', () => {})
-    await client.connect()
-    return { client, end: () => client.destroy() }
-  },
-}
-
 if (program) {
   describe.each(Object.entries(CLIENTS))(
     'redisStore with %s, when an answer is lost and others write',
-    (kind, connect) => {
+    (kind, make) => {
       // node-redis does not send again what may have taken place: it says that it does not know.
       const heard = (answer: boolean) => (kind === 'ioredis' ? answer : 'unknown')
       let redis: Redis
       let proxy: Awaited<ReturnType<typeof startProxy>>
-      let own: Client
+      let own: TestClient
       let admin: IoRedis
       let [prefix, prefixes] = ['', 0]
 
       beforeAll(async () => {
         redis = await startRedis(program)
         proxy = await startProxy(Number(new URL(redis.url).port))
-        own = await connect(`redis://127.0.0.1:${proxy.port}`)
+        // So late that others come in between.
+        own = make(`redis://127.0.0.1:${proxy.port}`, 300)
+        await own.connect()
         admin = new IoRedis(redis.url)
       })
 

@@ -1,40 +1,20 @@
 import { Cluster, Redis as IoRedis } from 'ioredis'
-import { createCluster } from 'redis'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { Store } from '../../../src/server/store.ts'
-import { type RedisStoreClient, redisStore } from '../../../src/stores/redis.ts'
+import { redisStore } from '../../../src/stores/redis.ts'
 import { needs } from '../../support/needs.ts'
 import { LATER, NOW } from '../../support/open-store.ts'
+import { CLUSTER_CLIENTS, type TestClient } from '../../support/redis-clients.ts'
 import { type RedisCluster, startRedisCluster } from '../../support/servers/redis.ts'
 
 const program = needs('redis')
 const KEYS = Array.from({ length: 90 }, (_, index) => `key ${index}`).sort()
 const failed = { name: 'BinsError', code: 'STORE_FAILED' }
 
-interface Client {
-  readonly client: RedisStoreClient
-  connect(): Promise<unknown>
-  end(): void
-}
-
-const CLIENTS: Record<string, (cluster: RedisCluster) => Client> = {
-  ioredis({ nodes }) {
-    const client = new Cluster([...nodes], { lazyConnect: true, clusterRetryStrategy: () => 20 })
-    return { client, connect: () => client.connect(), end: () => client.disconnect() }
-  },
-  'node-redis'({ nodes }) {
-    const client = createCluster({
-      rootNodes: nodes.map(({ host, port }) => ({ url: `redis://${host}:${port}` })),
-    })
-    client.on('error', () => {})
-    return { client, connect: () => client.connect(), end: () => client.destroy() }
-  },
-}
-
 if (program) {
-  describe.each(Object.entries(CLIENTS))('redisStore on a cluster of %s: scan', (kind, make) => {
+  describe.each(Object.entries(CLUSTER_CLIENTS))('redisStore on a cluster of %s: scan', (kind, make) => {
     let cluster: RedisCluster
-    let own: Client
+    let own: TestClient
     let store: Store
 
     beforeAll(async () => {
@@ -116,7 +96,7 @@ if (program) {
     })
   })
 
-  describe.each(Object.entries(CLIENTS))(
+  describe.each(Object.entries(CLUSTER_CLIENTS))(
     'redisStore on a cluster of %s that loses a master: scan',
     (_, make) => {
       it('is rejected, and finds all when begun anew', { timeout: 120_000 }, async () => {
