@@ -33,11 +33,6 @@ const SYSTEMS = {
     return inFolder((folder, name) => sqliteStore(join(folder, `${name}.db`)))
   },
 
-  async lmdb() {
-    const { lmdbStore } = await import('breadbin/stores/lmdb')
-    return inFolder((folder, name) => lmdbStore(join(folder, name)))
-  },
-
   async postgres() {
     const { Pool } = await import('pg')
     const { postgresStore } = await import('breadbin/stores/postgres')

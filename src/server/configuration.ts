@@ -98,8 +98,8 @@ export function toMaxStreams(maxStreams = 10_000): number {
  * @throws TypeError
  */
 export function toOnStoreDown(onStoreDown: OnStoreDown = 'error'): OnStoreDown {
-  if (['error', 'read-only', 'empty'].includes(onStoreDown)) return onStoreDown
-  throw new TypeError("onStoreDown: pass 'error', 'read-only' or 'empty'.")
+  if (['error', 'empty'].includes(onStoreDown)) return onStoreDown
+  throw new TypeError("onStoreDown: pass 'error' or 'empty'.")
 }
 
 /**

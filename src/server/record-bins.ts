@@ -80,9 +80,9 @@ export function openRecordBins(parts: ServerParts, jar: Jar, options: RecordBins
   const { definitions, stores, clock, random } = parts
   const { canSetCookie } = options
   const outage = openOutage(parts)
-  const owner = openOwner(outage.parts, jar, options)
+  const owner = openOwner(parts, jar, options)
   const { visitor, user, records } = owner
-  const loaded = openLoadedRecords(outage.parts, owner)
+  const loaded = openLoadedRecords(parts, owner)
   const { placeOf, rowOf } = loaded
   const edits = new Map<string, Edit>()
   let lastTurn: Promise<unknown> = Promise.resolve()

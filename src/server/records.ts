@@ -34,11 +34,6 @@ export interface Records {
    */
   read(key: string, options?: { fresh?: boolean }): Promise<BinsRecord | 'unreadable' | undefined>
   /**
-   * A record as this process has read or written it last, if it remembers that; `undefined` also if there was none then.
-   * Without a question to the store.
-   */
-  recall(key: string): BinsRecord | undefined
-  /**
    * Changes a record by compare-and-set, as often as it takes. Changes of one record that wait in this process are
    * written together.
    *
@@ -227,8 +222,6 @@ export function openRecords(store: Store, options: RecordsOptions): Records {
     async read(key, { fresh = false } = {}) {
       return (await find(key, fresh)).record
     },
-
-    recall: (key) => parsed.get(SCOPE, key)?.record,
 
     find: (key) => find(key, true),
 

@@ -50,9 +50,6 @@ describe('the entries of the package', () => {
         "breadbin/stores/layered": [
           "layeredStore",
         ],
-        "breadbin/stores/lmdb": [
-          "lmdbStore",
-        ],
         "breadbin/stores/memcached": [
           "memcachedStore",
         ],

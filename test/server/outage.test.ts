@@ -8,8 +8,8 @@ import type { Store } from '../../src/server/store.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
-import { DAY, openClock } from '../support/clock.ts'
-import { ORIGIN, openCookieJar, requestWith, take } from '../support/http.ts'
+import { openClock } from '../support/clock.ts'
+import { openCookieJar, requestWith, take } from '../support/http.ts'
 import { needs } from '../support/needs.ts'
 import { cookiesOf, openSite, SECRETS } from '../support/requests.ts'
 import { startRedis } from '../support/servers/redis.ts'
@@ -60,9 +60,9 @@ async function openVisited(onStoreDown?: OnStoreDown) {
   return { ...site, browser, down: store, fastDown: fast }
 }
 
-describe.each(['read-only', 'empty'] as const)('a request under onStoreDown: %j', (onStoreDown) => {
+describe("a request under onStoreDown: 'empty'", () => {
   it('opens its bins while the store is down, and knows that they are not loaded', async () => {
-    const { browser, server, down, events } = await openVisited(onStoreDown)
+    const { browser, server, down, events } = await openVisited('empty')
     down.setUp(false)
     const state = await server.open(browser.request())
     expect(state.loaded('cart')).toBe(false)
@@ -71,7 +71,7 @@ describe.each(['read-only', 'empty'] as const)('a request under onStoreDown: %j'
   })
 
   it('writes no server bin and no visitor cookie while the store is down', async () => {
-    const { browser, server, down, store } = await openVisited(onStoreDown)
+    const { browser, server, down, store } = await openVisited('empty')
     down.setUp(false)
     const state = await server.open(browser.request())
     const calls = store.calls.length
@@ -85,14 +85,14 @@ describe.each(['read-only', 'empty'] as const)('a request under onStoreDown: %j'
   })
 
   it('keeps its cookie bins while the store is down', async () => {
-    const { browser, down } = await openVisited(onStoreDown)
+    const { browser, down } = await openVisited('empty')
     down.setUp(false)
     await browser.visit((state) => state.set('theme', 'dark'))
     expect(await browser.visit((state) => state.get('theme'))).toBe('dark')
   })
 
   it('refuses to save what was set before a read failed', async () => {
-    const { browser, server, fastDown } = await openVisited(onStoreDown)
+    const { browser, server, fastDown } = await openVisited('empty')
     const request = browser.request()
     const state = await server.open(request, ['cart'])
     state.set('cart', ['fig'])
@@ -103,7 +103,7 @@ describe.each(['read-only', 'empty'] as const)('a request under onStoreDown: %j'
   })
 
   it('writes nothing for the rest of the request, even if the store is back', async () => {
-    const { browser, server, down } = await openVisited(onStoreDown)
+    const { browser, server, down } = await openVisited('empty')
     down.setUp(false)
     const state = await server.open(browser.request())
     down.setUp(true)
@@ -112,7 +112,7 @@ describe.each(['read-only', 'empty'] as const)('a request under onStoreDown: %j'
   })
 
   it('reads and writes as ever as soon as the store is back', async () => {
-    const { browser, down } = await openVisited(onStoreDown)
+    const { browser, down } = await openVisited('empty')
     down.setUp(false)
     await browser.visit((state) => state.get('cart'))
     down.setUp(true)
@@ -121,20 +121,20 @@ describe.each(['read-only', 'empty'] as const)('a request under onStoreDown: %j'
   })
 
   it('reads what is in the stores that are not down', async () => {
-    const { browser, fastDown } = await openVisited(onStoreDown)
+    const { browser, fastDown } = await openVisited('empty')
     fastDown.setUp(false)
     expect(await browser.visit((state) => state.get('cart'))).toEqual(['bread'])
   })
 
   it('gives the page no snapshot while a store is down', async () => {
-    const { browser, server, fastDown } = await openVisited(onStoreDown)
+    const { browser, server, fastDown } = await openVisited('empty')
     fastDown.setUp(false)
     const state = await server.open(browser.request())
     expect(JSON.parse(state.snapshot())).toMatchObject({ parts: [] })
   })
 
   it('makes no visitor of somebody whose bins were not asked for, while the store is down', async () => {
-    const { server, down, openBrowser } = await openVisited(onStoreDown)
+    const { server, down, openBrowser } = await openVisited('empty')
     down.setUp(false)
     const state = await server.open(openBrowser().request())
     state.set('cart', ['fig'])
@@ -155,7 +155,7 @@ describe.each(['read-only', 'empty'] as const)('a request under onStoreDown: %j'
     ['/clear', '{}'],
     ['/link', JSON.stringify({ v: 1, token: `${'A'.repeat(22)}.${'A'.repeat(43)}` })],
   ])('leaves %s unanswered while the store is down', async (path, body) => {
-    const { browser, server, down } = await openVisited(onStoreDown)
+    const { browser, server, down } = await openVisited('empty')
     down.setUp(false)
     const response = await server.fetch(
       requestWith(browser.jar, `/bins${path}`, {
@@ -169,7 +169,7 @@ describe.each(['read-only', 'empty'] as const)('a request under onStoreDown: %j'
   })
 
   it('says so where a record is of a format that nobody knows', async () => {
-    const { browser, store, server, down } = await openVisited(onStoreDown)
+    const { browser, store, server, down } = await openVisited('empty')
     const [key = ''] = await keysIn(down)
     const stored = await store.read(key, { now: 0 })
     await store.write(
@@ -184,80 +184,11 @@ describe.each(['read-only', 'empty'] as const)('a request under onStoreDown: %j'
   })
 
   it('closes as ever', async () => {
-    const { browser, server } = await openVisited(onStoreDown)
+    const { browser, server } = await openVisited('empty')
     await server.close()
     await expect(server.open(browser.request())).rejects.toMatchObject({ code: 'CLOSED' })
   })
-})
 
-describe("a request under onStoreDown: 'read-only'", () => {
-  it('reads what this process has written or read last', async () => {
-    const { browser, down, fastDown } = await openVisited('read-only')
-    for (const store of [down, fastDown]) store.setUp(false)
-    const read = await browser.visit((state) => [state.get('cart'), state.get('visits'), state.get('fast')])
-    expect(read).toEqual([['bread'], 0, 1])
-  })
-
-  it('reads the defaults in a process that does not know the visitor', async () => {
-    const { browser, down } = await openVisited('empty')
-    const other = openSite(bins, { store: down, stores: { fast: down }, onStoreDown: 'read-only' })
-    down.setUp(false)
-    const state = await other.server.open(browser.request())
-    expect([state.get('cart'), state.get('fast'), state.visitor]).toEqual([[], 0, undefined])
-    expect(other.events.types).toEqual(['store-failed'])
-  })
-
-  it('reads nothing that was found to be gone', async () => {
-    const { browser, down, store } = await openVisited('read-only')
-    const [key = ''] = await keysIn(down)
-    await store.delete(key)
-    await browser.visit((state) => state.get('cart'))
-    down.setUp(false)
-    expect(await browser.visit((state) => state.get('cart'))).toEqual([])
-  })
-
-  it('reads nothing that has expired since', async () => {
-    const { browser, down, clock } = await openVisited('read-only')
-    down.setUp(false)
-    clock.advance(31 * DAY)
-    expect(await browser.visit((state) => state.get('cart'))).toEqual([])
-  })
-
-  it('reads nothing of a visitor who was cleared', async () => {
-    const { browser, server, down } = await openVisited('read-only')
-    const before = browser.request()
-    await browser.visit((state) => state.clear())
-    down.setUp(false)
-    expect((await server.open(before)).get('cart')).toEqual([])
-  })
-
-  it('takes nobody for empty whose bins it remembers as empty', async () => {
-    const { browser, server, down, fastDown } = await openVisited('read-only')
-    await browser.visit((state) => state.set('fast', null))
-    const other = openSite(bins, { store: down, stores: { fast: fastDown } })
-    await (await other.server.open(browser.request())).update('fast', () => 2)
-    const state = await server.open(browser.request(), ['cart'])
-    state.set('cart', null)
-    fastDown.setUp(false)
-    const headers = new Headers()
-    await expect(state.save(headers)).rejects.toMatchObject(failed)
-    expect(cookiesOf(headers)).toEqual({})
-    take(browser.jar, headers)
-    fastDown.setUp(true)
-    expect(await browser.visit((later) => later.get('fast'))).toBe(2)
-  })
-
-  it('tells nobody of a visitor whose secret is wrong', async () => {
-    const { browser, server, down } = await openVisited('read-only')
-    const [id = ''] = /(?<=__Host-bb=)[\w-]+/.exec(browser.jar.header()) ?? []
-    const cookie = `__Host-bb=${id}.${'A'.repeat(43)}`
-    down.setUp(false)
-    const state = await server.open(new Request(ORIGIN, { headers: { cookie } }))
-    expect([state.get('cart'), state.visitor]).toEqual([[], undefined])
-  })
-})
-
-describe("a request under onStoreDown: 'empty'", () => {
   it('reads the defaults', async () => {
     const { browser, server, down } = await openVisited('empty')
     down.setUp(false)
@@ -286,10 +217,7 @@ describe('onStoreDown', () => {
 const program = needs('redis')
 
 if (program) {
-  describe.each<[OnStoreDown, unknown[]]>([
-    ['read-only', [['bread'], 'dark']],
-    ['empty', [[], 'dark']],
-  ])('pages under onStoreDown: %j', (onStoreDown, expected) => {
+  describe("pages under onStoreDown: 'empty'", () => {
     it('go on while Redis is paused and while it is stopped, and are whole again when it is back', {
       timeout: 60_000,
     }, async () => {
@@ -305,7 +233,7 @@ if (program) {
         secrets: SECRETS,
         storeMs: 300,
         clock,
-        onStoreDown,
+        onStoreDown: 'empty',
       })
       const jar = openCookieJar(clock)
       const read = async () => {
@@ -317,11 +245,11 @@ if (program) {
       first.set('theme', 'dark')
       take(jar, await first.save(new Headers()))
       await redis.pause()
-      expect(await read()).toEqual([...expected, false])
+      expect(await read()).toEqual([[], 'dark', false])
       redis.resume()
       await expect.poll(read).toEqual([['bread'], 'dark', true])
       await redis.halt()
-      expect(await read()).toEqual([...expected, false])
+      expect(await read()).toEqual([[], 'dark', false])
       await redis.start()
       await expect.poll(read).toEqual([['bread'], 'dark', true])
       const last = await server.open(requestWith(jar))

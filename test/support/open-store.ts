@@ -30,12 +30,16 @@ export function createBetterSqlite(path: string): Database.Database {
   return database
 }
 
-/** Makes temporary folders, and removes them all. */
-export function temporaryFolders(): { make(): string; remove(): void } {
+/**
+ * Makes temporary folders, and removes them all.
+ *
+ * @param parent Folder that they are made in. Default: that of the operating system.
+ */
+export function temporaryFolders(parent = tmpdir()): { make(): string; remove(): void } {
   const folders: string[] = []
   return {
     make() {
-      const folder = mkdtempSync(join(tmpdir(), 'breadbin-'))
+      const folder = mkdtempSync(join(parent, 'breadbin-'))
       folders.push(folder)
       return folder
     },

@@ -23,7 +23,7 @@ export interface PlaceMaker {
 /** All kinds of stores that can be shared; where a server is missing, a skipped test takes the place of those that need it. */
 export function placeMakers(): PlaceMaker[] {
   return [
-    ...['file', 'node:sqlite', 'better-sqlite3', 'lmdb'].map((kind) => ({ kind, make: makeFolder })),
+    ...['file', 'node:sqlite', 'better-sqlite3'].map((kind) => ({ kind, make: makeFolder })),
     ...onServer('pg', 'postgres', startPostgres, ({ url }) => `${url}#bins`),
     ...onServer('mysql2', 'mariadb', startMariadb, ({ url }) => `${url}#bins`),
     ...onServer('ioredis', 'redis', startRedis, ({ url }) => `${url}/#bins`),

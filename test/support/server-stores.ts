@@ -1,7 +1,5 @@
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
 import type { Store } from '../../src/server/store.ts'
-import { lmdbStore } from '../../src/stores/lmdb.ts'
 import { memcachedStore } from '../../src/stores/memcached.ts'
 import { mysqlStore } from '../../src/stores/mysql.ts'
 import { postgresStore } from '../../src/stores/postgres.ts'
@@ -15,7 +13,6 @@ const timeoutMs = 60_000
 
 /** Opens a store with a client of its own, at a place such as `redis://127.0.0.1:6379/#prefix`; closing it ends both. */
 export function openServerStore(kind: string, place: string): Store | undefined {
-  if (kind === 'lmdb') return lmdbStore(join(place, 'lmdb'))
   const { host, hash, protocol } = new URL(place, 'file:')
   const prefix = `${hash.slice(1)}:`
   const url = `${protocol}//${host}`

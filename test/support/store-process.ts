@@ -6,24 +6,15 @@ import { mkdirSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { HistoryEvent } from '../../src/testing/store-suite/history.ts'
 import { LATER, NOW, openStore } from './open-store.ts'
-import { TRY_AGAIN } from './try-again.ts'
 
 const [kind = '', folder = '', task = '', key = '', times = ''] = process.argv.slice(2)
-const store = openOrGiveUp()
+const store = openStore(kind, folder)
 const history: HistoryEvent[] = []
 
 const tasks: Record<string, (turn: number) => Promise<void>> = {
   /** Opens and closes, so that opening can be raced. */
   async open() {
     await store.read(key, { now: NOW })
-  },
-
-  /** Opens the store anew, and closes it. */
-  async reopen() {
-    await store.close?.()
-    const again = openStore(kind, folder)
-    await again.read(key, { now: NOW })
-    await again.close?.()
   },
 
   /** Opens a store that no process has opened before, at the same moment as the others as far as can be. */
@@ -95,15 +86,4 @@ async function overwrite(next: (text: string, version: number) => string): Promi
     expected,
     NOW,
   )
-}
-
-/** Says by its status that it is to be started again where lmdb 3.5.6 fails (docs/stores.md). */
-function openOrGiveUp() {
-  try {
-    return openStore(kind, folder)
-  } catch (error) {
-    const isRace = error instanceof Error && error.message.includes('No transaction to renew')
-    if (kind !== 'lmdb' || !isRace) throw error
-    process.exit(TRY_AGAIN)
-  }
 }

@@ -6,14 +6,13 @@ import { fileURLToPath } from 'node:url'
 import { expect, type it } from 'vitest'
 import { checkHistory, type HistoryEvent } from '../../src/testing/store-suite/history.ts'
 import { NOW, openStore } from './open-store.ts'
-import { TRY_AGAIN } from './try-again.ts'
 
 const SCRIPT = fileURLToPath(new URL('./store-process.ts', import.meta.url))
 const SLOW_FILES = new URL('./slow-files.ts', import.meta.url).href
 
 /** What a process does to a key. */
 export interface Task {
-  readonly task: 'open' | 'reopen' | 'create' | 'increment' | 'write' | 'delete' | 'acknowledge'
+  readonly task: 'open' | 'create' | 'increment' | 'write' | 'delete' | 'acknowledge'
   readonly key: string
   readonly times: number
   /** Whether its file operations take random pauses. */
@@ -40,7 +39,7 @@ export async function runProcesses(
   return ended.map(({ output }) => output)
 }
 
-/** Runs a task in another process, which is started again as often as it asks for that. */
+/** Runs a task in another process, and waits for its end. */
 async function runProcess(
   kind: string,
   folder: string,
@@ -53,7 +52,7 @@ async function runProcess(
   })
   // The status is the first argument of the event.
   const [code] = (await once(child, 'close')) as [number | null]
-  return code === TRY_AGAIN ? runProcess(kind, folder, task) : { code, output }
+  return { code, output }
 }
 
 /**
