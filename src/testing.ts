@@ -1,8 +1,2 @@
 export { type FaultyStore, type FaultyStoreOptions, faultyStore } from './testing/faulty-store.ts'
-export {
-  type SimulateOptions,
-  SimulationError,
-  type SimulationFigures,
-  simulate,
-} from './testing/simulator.ts'
 export { type RunTest, type StoreSuiteOptions, storeSuite } from './testing/store-suite.ts'

@@ -69,9 +69,7 @@ describe('the entries of the package', () => {
           "sqliteStore",
         ],
         "breadbin/testing": [
-          "SimulationError",
           "faultyStore",
-          "simulate",
           "storeSuite",
         ],
       }

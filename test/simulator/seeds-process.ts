@@ -3,7 +3,7 @@
  * perhaps followed by the faults that are not to happen. The module is the simulator, as it is or with a rule missing.
  */
 import type { memoryStore } from '../../src/stores/memory.ts'
-import type { run } from '../../src/testing/simulator/run.ts'
+import type { run } from './run.ts'
 
 const [module = '', from = '', seeds = '', ...without] = process.argv.slice(2)
 const simulator: { run: typeof run; memoryStore: typeof memoryStore } = await import(module)

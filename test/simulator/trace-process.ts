@@ -1,6 +1,6 @@
 /** Runs seeds, and writes all that happens: `node trace-process.ts <from> <seeds> [faults that are not to happen]`. */
 import { memoryStore } from '../../src/stores/memory.ts'
-import { run } from '../../src/testing/simulator/run.ts'
+import { run } from './run.ts'
 
 const [from = '', seeds = '', ...without] = process.argv.slice(2)
 
