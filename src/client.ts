@@ -1,4 +1,3 @@
-export { type ClientBins, type ClientOptions, openBins, type Status } from './client/client.ts'
-export type { SyncProblem } from './client/endpoint.ts'
-export type { SyncResult } from './client/exchange.ts'
+export { type ClientOptions, openBins } from './client/client.ts'
+export type { ClientBins, Status, SyncProblem, SyncResult } from './client/client-bins.ts'
 export { type LinkOutcome, type TakenLink, takeLink } from './client/link.ts'

@@ -1,3 +1,3 @@
 export { openBins } from './client/client.ts'
-export { defineBins } from './core/definition.ts'
+export { defineBins } from './core/define-bins.ts'
 export { BinsError } from './core/error.ts'

@@ -1,18 +1,18 @@
 export type { Bins } from './core/bins.ts'
-export {
-  type BinData,
-  type BinName,
-  type BinOptions,
-  type BinOwner,
-  type BinStorage,
-  type BrowserAccess,
-  type CookieOptions,
-  type CookieScope,
-  type Definition,
-  type Definitions,
-  type DefinitionsOptions,
-  defineBins,
-  type Merge,
+export { defineBins } from './core/define-bins.ts'
+export type {
+  BinData,
+  BinName,
+  BinOptions,
+  BinOwner,
+  BinStorage,
+  BrowserAccess,
+  CookieOptions,
+  CookieScope,
+  Definition,
+  Definitions,
+  DefinitionsOptions,
+  Merge,
 } from './core/definition.ts'
 export type { Duration } from './core/duration.ts'
 export { BinsError, type BinsErrorCode, type BinsErrorOptions, type Issue } from './core/error.ts'

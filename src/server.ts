@@ -1,6 +1,7 @@
 export type { Bus, BusListener } from './server/bus.ts'
+export type { ServerOptions } from './server/configuration.ts'
 export type { FastifyPlugin } from './server/fastify.ts'
-export type { AnyRequest } from './server/head.ts'
+export type { AnyRequest, TrustProxy } from './server/head.ts'
 export type { BinsMiddleware, BinsRequest, MiddlewareOptions } from './server/middleware.ts'
 export {
   type MigrateOptions,
@@ -10,11 +11,10 @@ export {
 } from './server/migration/migrate.ts'
 export { type MovingStoreOptions, movingStore } from './server/migration/moving-store.ts'
 export { type NodeHandlerOptions, toNodeHandler } from './server/node.ts'
-export type { OnStoreDown } from './server/outage.ts'
-export type { TrustProxy } from './server/proxy.ts'
+export type { OnStoreDown } from './server/parts.ts'
 export type { AnyResponse, ResponseHead } from './server/response.ts'
 export { generateSecret } from './server/secrets.ts'
-export { type BinsServer, type ServerOptions, serveBins } from './server/server.ts'
+export { type BinsServer, serveBins } from './server/server.ts'
 export type { LinkOptions, ServerBins, Visitor } from './server/server-bins.ts'
 export type { ReadOptions, ScanPage, Store, Stored } from './server/store.ts'
 export type { UserOptions, UserResolver } from './server/user.ts'

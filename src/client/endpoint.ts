@@ -1,9 +1,6 @@
 import { PROTOCOL } from '../core/wire.ts'
-import type { ClientBins } from './client.ts'
+import type { ClientBins, SyncProblem } from './client-bins.ts'
 import type { Page } from './page.ts'
-
-/** What keeps a sync from succeeding. */
-export type SyncProblem = 'offline' | 'unavailable' | 'auth' | 'outdated' | 'cookies-blocked'
 
 /** The server cannot be reached, or does not want us. */
 export class Refusal extends Error {

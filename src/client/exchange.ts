@@ -3,22 +3,11 @@ import { type OnEvent, report } from '../core/event.ts'
 import { MAX_OPS, MAX_SYNC_BYTES } from '../core/limits.ts'
 import { PROTOCOL, type SyncAnswer, type SyncRequest } from '../core/wire.ts'
 import type { Clearance } from './clearance.ts'
+import type { SyncResult } from './client-bins.ts'
 import { accept, isRecord, openEndpoint, Refusal, type Reply } from './endpoint.ts'
 import type { Offer } from './offer.ts'
 import type { Page } from './page.ts'
 import type { ClientReplica } from './replica.ts'
-
-/** What became of edits in a sync: names of bins. */
-export interface SyncResult {
-  /** Kept as they were made. */
-  accepted: string[]
-  /** Merged with what others had made of the bin, to be sent again. */
-  merged: string[]
-  /** Given up for a later edit of somebody else. */
-  superseded: string[]
-  /** Refused; kept as rejected drafts. */
-  rejected: string[]
-}
 
 /** The exchange of edits and changes with the server. */
 export interface Exchange {

@@ -1,7 +1,7 @@
 import type { Definitions } from '../core/definition.ts'
 import { BinsError } from '../core/error.ts'
 import { type LinkRefusal, type LinkRequest, PROTOCOL } from '../core/wire.ts'
-import type { ClientBins } from './client.ts'
+import type { ClientBins } from './client-bins.ts'
 import { startTimer } from './page.ts'
 
 /**

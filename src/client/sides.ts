@@ -1,7 +1,6 @@
 import type { BinText } from '../core/data.ts'
 import type { Definition } from '../core/definition.ts'
-import type { Status } from './client.ts'
-import type { SyncResult } from './exchange.ts'
+import type { Status, SyncResult } from './client-bins.ts'
 import type { Page } from './page.ts'
 import type { Edit } from './page-edits.ts'
 import type { Side } from './side.ts'

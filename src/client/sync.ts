@@ -1,7 +1,8 @@
 import { BinsError } from '../core/error.ts'
 import { report } from '../core/event.ts'
-import { Refusal, type SyncProblem } from './endpoint.ts'
-import { type ExchangeOptions, openExchange, type SyncResult } from './exchange.ts'
+import type { SyncProblem, SyncResult } from './client-bins.ts'
+import { Refusal } from './endpoint.ts'
+import { type ExchangeOptions, openExchange } from './exchange.ts'
 import { PATIENCE_MS } from './replica.ts'
 
 /** The schedule of exchanges with the server. */

@@ -1,4 +1,4 @@
-import { check } from '../core/define.ts'
+import { check } from '../core/check.ts'
 import type { Definitions } from '../core/definition.ts'
 import type { OnEvent } from '../core/event.ts'
 import { COOKIE_HEADER, SET_COOKIE_HEADER } from '../core/transport.ts'

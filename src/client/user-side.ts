@@ -1,11 +1,9 @@
 import { report } from '../core/event.ts'
 import { isUserTag } from '../core/tags.ts'
 import type { Clearance } from './clearance.ts'
+import type { Logout } from './client-bins.ts'
 import { changesTo, dropped, parseReplica, REPLICAS, type ReplicaReading, tagsIn } from './replica-rows.ts'
 import { openSide, type Side, type SideParts } from './side.ts'
-
-/** What becomes of a user's edits that were not sent before the logout: they are given up, or wait for the user. */
-export type Logout = 'drop' | 'keep'
 
 /** The side of the user who is logged in. */
 export interface UserSide {

@@ -1,11 +1,17 @@
 import type { Definition } from './definition.ts'
-import { MAX_BIN_BYTES, MAX_BINS, MAX_CLIENTS, MAX_RECORD_BYTES, MAX_TOMBSTONES } from './limits.ts'
+import {
+  MAX_BIN_BYTES,
+  MAX_BINS,
+  MAX_CLIENTS,
+  MAX_RECORD_BYTES,
+  MAX_TOMBSTONES,
+  TOMBSTONE_AGE,
+} from './limits.ts'
 import { isMerged } from './merge.ts'
 import { type BinsRecord, isLive, mark, nextSeq, type Row } from './record.ts'
 import { lifetimeOf } from './renewal.ts'
-import { prune } from './tombstones.ts'
 import { utf8Length } from './utf8.ts'
-import type { OtherNumber } from './wire.ts'
+import type { OpState, OtherNumber } from './wire.ts'
 
 /** One edit of a bin. */
 export interface Op {
@@ -26,17 +32,6 @@ export interface Op {
   /** Where else the edit waits to be sent. */
   readonly also?: OtherNumber
 }
-
-/** What became of an op. */
-export type OpState =
-  | 'ok'
-  | 'dup'
-  | 'conflict'
-  | 'superseded'
-  | 'invalid'
-  | 'too-large'
-  | 'outdated'
-  | 'denied'
 
 /** Answer to an op. */
 export interface OpResult {
@@ -218,4 +213,29 @@ function editedAt(op: Op, now: number): number {
 
 function resultOf(op: Op, state: OpState, seen: number, row: Row | undefined): OpResult {
   return { n: op.n, bin: op.bin, state, seen, ...(row ? { row } : {}) }
+}
+
+/** Turns expired rows into tombstones, and lets go of old tombstones. */
+function prune(record: BinsRecord, now: number): BinsRecord {
+  const bins = new Map<string, Row>()
+  for (const [name, row] of record.bins) {
+    bins.set(name, row.text !== undefined && row.expires <= now ? toTombstone(row) : row)
+  }
+  const tombstones = [...bins]
+    .filter(([, row]) => row.text === undefined)
+    .sort(([, a], [, b]) => a.rev - b.rev)
+  let floor = record.floor
+  for (const [index, [name, row]] of tombstones.entries()) {
+    // Revs are times in ms: an edit that was made long ago can delete only now.
+    const since = Math.max(row.at, row.rev, Math.min(row.expires, now))
+    if (tombstones.length - index <= MAX_TOMBSTONES && since > now - TOMBSTONE_AGE) continue
+    bins.delete(name)
+    floor = Math.max(floor, row.rev)
+  }
+  return { ...record, bins, floor }
+}
+
+/** That data has expired is no edit: what was made before, and comes later, wins over what was there. */
+function toTombstone({ text: _, ...row }: Row): Row {
+  return row
 }

@@ -1,5 +1,5 @@
+import { check } from './check.ts'
 import type { BinText } from './data.ts'
-import { check } from './define.ts'
 import type { Definition } from './definition.ts'
 
 /** Which bins may be kept, and what the others hold as long as a page or a request lives. */

@@ -1,7 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { check, checkKeys, define, defineCookies, isName, NAME_RULE, PATH_RULE } from './define.ts'
 import type { Duration } from './duration.ts'
-import { BinsError } from './error.ts'
 
 /** Where a bin is kept: one cookie, the server's store, or this device. */
 export type BinStorage = 'server' | 'cookie' | 'device'
@@ -30,8 +28,14 @@ export type Merge<Data> = (
   theirs: Data | undefined,
 ) => Data | null
 
-type Output<Schema> = Schema extends StandardSchemaV1 ? StandardSchemaV1.InferOutput<Schema> : unknown
-type Input<Schema> = Schema extends StandardSchemaV1 ? StandardSchemaV1.InferInput<Schema> : unknown
+/** What a schema makes of data; `unknown` without one. */
+export type SchemaOutput<Schema> = Schema extends StandardSchemaV1
+  ? StandardSchemaV1.InferOutput<Schema>
+  : unknown
+/** What a schema takes. */
+export type SchemaInput<Schema> = Schema extends StandardSchemaV1
+  ? StandardSchemaV1.InferInput<Schema>
+  : unknown
 
 /** What a bin is. */
 export interface BinOptions<Schema = unknown> {
@@ -41,11 +45,11 @@ export interface BinOptions<Schema = unknown> {
    * sends them and whenever: the server remembers data that it has accepted. Default: any data that can be encoded.
    */
   schema?: Schema &
-    (Output<Schema> extends Input<Schema>
+    (SchemaOutput<Schema> extends SchemaInput<Schema>
       ? unknown
-      : { 'a schema must accept its own output': Output<Schema> })
+      : { 'a schema must accept its own output': SchemaOutput<Schema> })
   /** Data of an absent bin. Default: the schema's answer to `undefined`, if it has one. */
-  default?: Output<Schema>
+  default?: SchemaOutput<Schema>
   /** Where the bin is kept. Default `'server'`. */
   storage?: BinStorage
   /** Name of the store of a server bin, a key of `stores` of `serveBins`. Default `'default'`. */
@@ -90,7 +94,7 @@ export interface BinOptions<Schema = unknown> {
    * What becomes of conflicting edits of a server bin: the latest edit wins, the server's wins, fields of plain
    * objects are merged one by one, or a function decides. Default `'latest'`.
    */
-  merge?: 'latest' | 'server' | 'fields' | Merge<Output<Schema>>
+  merge?: 'latest' | 'server' | 'fields' | Merge<SchemaOutput<Schema>>
   /** Version of the data's shape, raised when the shape changes. Default 1. */
   version?: number
   /**
@@ -208,59 +212,3 @@ export type BinName<D> =
 /** What `get` of a bin returns. */
 export type BinData<D, Name> =
   D extends Definitions<infer Known, infer Others> ? (Name extends keyof Known ? Known[Name] : Others) : never
-
-type Data<Schema, Default> = unknown extends Default
-  ? unknown extends Schema
-    ? unknown
-    : undefined extends Input<Schema>
-      ? Output<Schema>
-      : Output<Schema> | undefined
-  : unknown extends Schema
-    ? Default
-    : Output<Schema>
-
-/**
- * Defines the bins of an application, in one module that browser and server import.
- *
- * @throws TypeError for a definition that cannot work, naming the bin and the option.
- */
-export function defineBins<Schemas extends Record<string, unknown>, Defaults, Others = never>(
-  bins: { [Name in keyof Schemas]: BinOptions<Schemas[Name]> } & {
-    // The second half finds out which bins have a default, by inference into a branch that is never taken; so the first
-    // half alone checks it, and errors speak of the schema's own types.
-    [Name in keyof Defaults]: { default?: [Defaults] extends [never] ? Defaults[Name] : unknown }
-  },
-  options: DefinitionsOptions<Others> = {},
-): Definitions<
-  { [Name in keyof Schemas]: Data<Schemas[Name], Name extends keyof Defaults ? Defaults[Name] : unknown> },
-  [Others] extends [never] ? never : Data<Others, unknown>
-> {
-  checkKeys('options', options, ['path', 'cookie', 'others'])
-  const known = new Map<string, Definition>()
-  for (const [name, bin] of Object.entries<BinOptions>(bins)) {
-    check(isName(name), JSON.stringify(name), NAME_RULE)
-    known.set(name, define(name, bin))
-  }
-  const { path = '/bins', cookie = {} } = options
-  const others = options.others && define('others', options.others)
-  check(/^(?:\/[\w.~-]+)+$/.test(path), 'path', PATH_RULE)
-  return Object.freeze({
-    names: Object.freeze([...known.keys()]),
-    others,
-    path,
-    cookie: Object.freeze(defineCookies(cookie)),
-    knows: (name: string) => known.has(name) || (others !== undefined && isName(name)),
-    find(name: string): Definition {
-      const definition = known.get(name)
-      if (definition) return definition
-      if (others && isName(name)) return { ...others, name }
-      throw new BinsError(
-        'UNKNOWN_BIN',
-        `No bin is called ${JSON.stringify(name)}; define it in defineBins().`,
-        {
-          bin: name,
-        },
-      )
-    },
-  })
-}

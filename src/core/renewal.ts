@@ -1,4 +1,3 @@
-import type { ApplyOptions } from './apply.ts'
 import type { Definition } from './definition.ts'
 import { SESSION_IDLE } from './limits.ts'
 import { type BinsRecord, isLive, mark, nextSeq, type Row } from './record.ts'
@@ -20,11 +19,23 @@ export function isRenewedByReading(definition: Definition, expires: number, now:
   return definition.renew === 'read' && expires > now && expires - now < lifetimeOf(definition) * (1 - SHARE)
 }
 
+/** Circumstances of {@link renewRows}. */
+export interface RenewOptions {
+  /** Definition of a bin. */
+  readonly find: (name: string) => Definition
+  /** The present, in ms since the Unix epoch. */
+  readonly now: number
+  /** 32 fresh random bits. */
+  readonly mark: string
+  /** The browser session, if one is known. */
+  readonly session?: string | undefined
+}
+
 /** Starts the lifetimes of bins anew that are read now. Nobody's edit conflicts with that. The same record if none is due. */
 export function renewRows(
   record: BinsRecord,
   names: Iterable<string>,
-  { find, now, mark: fresh, session }: ApplyOptions,
+  { find, now, mark: fresh, session }: RenewOptions,
 ): BinsRecord {
   const seq = nextSeq(record, now)
   const renewed = new Map<string, Row>()

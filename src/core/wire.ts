@@ -1,4 +1,3 @@
-import type { OpState } from './apply.ts'
 import type { BinsRecord, Row } from './record.ts'
 
 /** Version of the sync protocol. */
@@ -33,6 +32,17 @@ export interface WireOp {
   /** Where else the edit waits. */
   also?: OtherNumber
 }
+
+/** What became of an op. */
+export type OpState =
+  | 'ok'
+  | 'dup'
+  | 'conflict'
+  | 'superseded'
+  | 'invalid'
+  | 'too-large'
+  | 'outdated'
+  | 'denied'
 
 /** What one record of the sender is asked. */
 export interface RequestPart {

@@ -1,7 +1,8 @@
-import { apply, type Op, type OpState } from '../core/apply.ts'
+import { apply, type Op } from '../core/apply.ts'
 import type { Definition } from '../core/definition.ts'
 import { mergeTexts } from '../core/merge.ts'
 import { type BinsRecord, isLive, type Row } from '../core/record.ts'
+import type { OpState } from '../core/wire.ts'
 import { freshMark } from './fresh.ts'
 import type { ServerParts } from './parts.ts'
 

@@ -1,12 +1,83 @@
-import { check, checkKeys } from '../core/define.ts'
+import { check, checkKeys } from '../core/check.ts'
 import type { Definition, Definitions } from '../core/definition.ts'
+import type { Duration } from '../core/duration.ts'
+import type { OnEvent } from '../core/event.ts'
 import { memoryStore } from '../stores/memory.ts'
-import type { SiteOptions } from './head.ts'
+import type { Bus } from './bus.ts'
+import type { AnyRequest, SiteOptions, TrustProxy } from './head.ts'
 import { deriveKeys, type Keys } from './keys.ts'
-import type { OnStoreDown } from './outage.ts'
+import type { MintOptions } from './mints.ts'
+import type { OnStoreDown } from './parts.ts'
 import { parseSecrets } from './secrets.ts'
-import type { ServerOptions } from './server.ts'
 import type { Store } from './store.ts'
+import type { Timer } from './timer.ts'
+import type { UserOptions } from './user.ts'
+
+/** Options of {@link serveBins}. */
+export interface ServerOptions extends UserOptions, MintOptions {
+  /** Where server bins are kept. Default outside production: this process's memory. */
+  store?: Store
+  /** Further stores, for bins whose definition names one. */
+  stores?: Readonly<Record<string, Store>>
+  /**
+   * Secrets for signed and sealed cookies: base64url of 32 random bytes or more. The first signs, all verify, so that
+   * one can be replaced while the site runs. Default: the environment's `BREADBIN_SECRETS`, separated by commas.
+   */
+  secrets?: readonly string[]
+  /**
+   * Where browsers find the site, such as `'https://example.org'`. Default: what each request says of itself, which a
+   * proxy may distort.
+   */
+  origin?: string
+  /**
+   * Number of proxies between browsers and this process whose `Forwarded`, `X-Forwarded-Proto` and `X-Forwarded-Host` tell
+   * where browsers find the site, or a function that says whether a request came by one: where a site has many names.
+   * Default: these headers are ignored, since anybody can send them.
+   */
+  trustProxy?: TrustProxy
+  /**
+   * Further origins whose pages may sync, such as `'https://app.example.org'`, or `'capacitor://localhost'` of an app: the
+   * endpoint answers them as CORS asks for. Default: none.
+   */
+  origins?: readonly string[]
+  /**
+   * Carries changes to the other processes of the site, so that their pages hear of them at once. Without one, they do
+   * within 36 s, and those of this process at once.
+   */
+  bus?: Bus
+  /**
+   * Most pages that this process tells of changes at a time. Others get 503, and ask from time to time. Default 10,000.
+   */
+  maxStreams?: number
+  /**
+   * Tells which categories of consent the visitor has given, for bins with `consent`: all of them, or `undefined` where that is
+   * not known. What was kept of a bin whose category is missing is deleted when a page opens it. Asked at most once for each
+   * request.
+   */
+  consent?: (request: AnyRequest) => readonly string[] | undefined
+  /** Receives what the owner may want to log or count. */
+  onEvent?: OnEvent
+  /** How long a write may keep losing against others, in ms, until it gives up with `CONFLICT`. Default 5,000. */
+  casMs?: number
+  /** How long a store may take to answer, in ms, until the call counts as failed. Default 5,000. */
+  storeMs?: number
+  /**
+   * The longest that a visitor lives, however often it comes back: then it starts anew. Default: as long as it comes back
+   * within the lifetime of its bins.
+   */
+  visitorAge?: Duration
+  /**
+   * What a request gets whose server bins cannot be read, since a store fails or does not answer in time. Nothing is
+   * written for it then, whatever this says. Default `'error'`.
+   */
+  onStoreDown?: OnStoreDown
+  /** The present, in ms since the Unix epoch. Default `Date.now`. */
+  clock?: () => number
+  /** Random bytes, fit for secrets. Default `node:crypto`'s. */
+  random?: (bytes: number) => Buffer
+  /** Calls back after some ms; what it returns takes the call back. Default `setTimeout`, which keeps no process running. */
+  timer?: Timer
+}
 
 /** Where pages that an app brings along come from, such as `capacitor://localhost`: no URL of the web has such an origin. */
 const APP_ORIGIN = /^(?!https?:)[a-z][a-z\d+.-]*:\/\/[a-z\d.-]+$/

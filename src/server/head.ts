@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { COOKIE_HEADER, type Transport } from '../core/transport.ts'
-import { forwardedOrigin, hopsOf, type TrustProxy } from './proxy.ts'
+import { forwardedOrigin } from './proxy.ts'
 
 /** A request of the web platform, or of node:http and all frameworks on top of it. */
 export type AnyRequest = Request | IncomingMessage
@@ -24,6 +24,13 @@ export interface RequestHead {
   /** Further origins of the site. */
   readonly origins: readonly string[]
 }
+
+/**
+ * How many proxies stand between browsers and this process, whose word is taken for what the browser sees; or whether a
+ * request came by one. Each must set or extend `Forwarded` (RFC 7239), or `X-Forwarded-Proto` and `X-Forwarded-Host`.
+ * A `Request` of the sync endpoint does not tell the address of its sender: a function goes by its headers.
+ */
+export type TrustProxy = number | ((request: AnyRequest) => boolean)
 
 /** What the configuration says of where browsers find the site. */
 export interface SiteOptions {
@@ -159,3 +166,9 @@ const NONE: readonly string[] = []
 
 /** A name that is nobody's (RFC 2606). */
 const UNKNOWN_HOST = 'unknown.invalid'
+
+/** Number of proxies to trust for a request. */
+function hopsOf(trust: TrustProxy, request: AnyRequest): number {
+  if (typeof trust === 'function') return trust(request) ? 1 : 0
+  return trust
+}

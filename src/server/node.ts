@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { createRequest, sendResponse } from '@remix-run/node-fetch-server'
-import { check } from '../core/define.ts'
+import { check } from '../core/check.ts'
 import { isUnavailable } from './errors.ts'
 
 /** What express and connect put on a request. */

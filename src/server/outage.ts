@@ -2,14 +2,6 @@ import { BinsError } from '../core/error.ts'
 import { storeDown } from './errors.ts'
 import type { ServerParts } from './parts.ts'
 
-/**
- * What a request gets whose server bins cannot be read.
- *
- * `'error'`: `open` rejects. `'empty'`: their defaults; `loaded(name)` of server bins is `false`, and whatever writes one throws
- * `STORE_FAILED`.
- */
-export type OnStoreDown = 'error' | 'empty'
-
 /** What a request knows of stores that are down. */
 export interface Outage {
   /** Whether a store could not be read in this request. */

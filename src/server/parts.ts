@@ -3,11 +3,18 @@ import type { OnEvent } from '../core/event.ts'
 import type { CookieValues } from './cookie-values.ts'
 import type { AnyRequest, SiteOptions } from './head.ts'
 import type { Mints } from './mints.ts'
-import type { OnStoreDown } from './outage.ts'
 import type { Readings } from './readings.ts'
 import type { Records } from './records.ts'
 import type { Timer } from './timer.ts'
 import type { UserOptions } from './user.ts'
+
+/**
+ * What a request gets whose server bins cannot be read.
+ *
+ * `'error'`: `open` rejects. `'empty'`: their defaults; `loaded(name)` of server bins is `false`, and whatever writes one throws
+ * `STORE_FAILED`.
+ */
+export type OnStoreDown = 'error' | 'empty'
 
 /** What the parts of a server share. */
 export interface ServerParts {

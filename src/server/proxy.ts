@@ -1,12 +1,3 @@
-import type { AnyRequest } from './head.ts'
-
-/**
- * How many proxies stand between browsers and this process, whose word is taken for what the browser sees; or whether a
- * request came by one. Each must set or extend `Forwarded` (RFC 7239), or `X-Forwarded-Proto` and `X-Forwarded-Host`.
- * A `Request` of the sync endpoint does not tell the address of its sender: a function goes by its headers.
- */
-export type TrustProxy = number | ((request: AnyRequest) => boolean)
-
 /** What a proxy says that the browser asked for. */
 interface Forwarded {
   readonly scheme: string | undefined
@@ -15,12 +6,6 @@ interface Forwarded {
 
 const SCHEME = /^https?$/i
 const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i
-
-/** Number of proxies to trust for a request. */
-export function hopsOf(trust: TrustProxy, request: AnyRequest): number {
-  if (typeof trust === 'function') return trust(request) ? 1 : 0
-  return trust
-}
 
 /**
  * Scheme and host as the outermost trusted proxy has seen them. Each proxy adds to the end of a list, so that what a

@@ -1,13 +1,12 @@
-import { check, checkKeys } from '../core/define.ts'
+import { check, checkKeys } from '../core/check.ts'
 import type { BinName, Definitions } from '../core/definition.ts'
-import { type Duration, toSeconds } from '../core/duration.ts'
-import type { OnEvent } from '../core/event.ts'
-import type { Bus } from './bus.ts'
+import { toSeconds } from '../core/duration.ts'
 import {
   checkBins,
   checkServerOptions,
   openKeys,
   openStores,
+  type ServerOptions,
   toMaxStreams,
   toOnStoreDown,
   toSite,
@@ -18,87 +17,17 @@ import { createFastifyPlugin, type FastifyPlugin } from './fastify.ts'
 import { type AnyRequest, readHead } from './head.ts'
 import { openLive } from './live.ts'
 import { type BinsMiddleware, createMiddleware, type MiddlewareOptions, openHeld } from './middleware.ts'
-import { type MintOptions, openMints } from './mints.ts'
-import type { OnStoreDown } from './outage.ts'
+import { openMints } from './mints.ts'
 import type { ServerParts } from './parts.ts'
-import type { TrustProxy } from './proxy.ts'
 import { openRandom } from './random.ts'
 import { openReadings } from './readings.ts'
 import { openRecords } from './records.ts'
 import { type OpenRequest, openRequest } from './request.ts'
 import { openRunning } from './running.ts'
 import type { ServerBins } from './server-bins.ts'
-import type { Store } from './store.ts'
 import { openSweeper } from './sweeper.ts'
-import { startTimer, type Timer } from './timer.ts'
-import type { UserOptions } from './user.ts'
+import { startTimer } from './timer.ts'
 import { openUsers, type Users } from './users.ts'
-
-/** Options of {@link serveBins}. */
-export interface ServerOptions extends UserOptions, MintOptions {
-  /** Where server bins are kept. Default outside production: this process's memory. */
-  store?: Store
-  /** Further stores, for bins whose definition names one. */
-  stores?: Readonly<Record<string, Store>>
-  /**
-   * Secrets for signed and sealed cookies: base64url of 32 random bytes or more. The first signs, all verify, so that
-   * one can be replaced while the site runs. Default: the environment's `BREADBIN_SECRETS`, separated by commas.
-   */
-  secrets?: readonly string[]
-  /**
-   * Where browsers find the site, such as `'https://example.org'`. Default: what each request says of itself, which a
-   * proxy may distort.
-   */
-  origin?: string
-  /**
-   * Number of proxies between browsers and this process whose `Forwarded`, `X-Forwarded-Proto` and `X-Forwarded-Host` tell
-   * where browsers find the site, or a function that says whether a request came by one: where a site has many names.
-   * Default: these headers are ignored, since anybody can send them.
-   */
-  trustProxy?: TrustProxy
-  /**
-   * Further origins whose pages may sync, such as `'https://app.example.org'`, or `'capacitor://localhost'` of an app: the
-   * endpoint answers them as CORS asks for. Default: none.
-   */
-  origins?: readonly string[]
-  /**
-   * Carries changes to the other processes of the site, so that their pages hear of them at once. Without one, they do
-   * within 36 s, and those of this process at once.
-   */
-  bus?: Bus
-  /**
-   * Most pages that this process tells of changes at a time. Others get 503, and ask from time to time. Default 10,000.
-   */
-  maxStreams?: number
-  /**
-   * Tells which categories of consent the visitor has given, for bins with `consent`: all of them, or `undefined` where that is
-   * not known. What was kept of a bin whose category is missing is deleted when a page opens it. Asked at most once for each
-   * request.
-   */
-  consent?: (request: AnyRequest) => readonly string[] | undefined
-  /** Receives what the owner may want to log or count. */
-  onEvent?: OnEvent
-  /** How long a write may keep losing against others, in ms, until it gives up with `CONFLICT`. Default 5,000. */
-  casMs?: number
-  /** How long a store may take to answer, in ms, until the call counts as failed. Default 5,000. */
-  storeMs?: number
-  /**
-   * The longest that a visitor lives, however often it comes back: then it starts anew. Default: as long as it comes back
-   * within the lifetime of its bins.
-   */
-  visitorAge?: Duration
-  /**
-   * What a request gets whose server bins cannot be read, since a store fails or does not answer in time. Nothing is
-   * written for it then, whatever this says. Default `'error'`.
-   */
-  onStoreDown?: OnStoreDown
-  /** The present, in ms since the Unix epoch. Default `Date.now`. */
-  clock?: () => number
-  /** Random bytes, fit for secrets. Default `node:crypto`'s. */
-  random?: (bytes: number) => Buffer
-  /** Calls back after some ms; what it returns takes the call back. Default `setTimeout`, which keeps no process running. */
-  timer?: Timer
-}
 
 /** The server side of an application's bins. */
 export interface BinsServer<D extends Definitions = Definitions> extends Users {

@@ -1,6 +1,6 @@
 // @vitest-environment node
 import { describe, it } from 'vitest'
-import type { ClientBins } from '../../src/client/client.ts'
+import type { ClientBins } from '../../src/client/client-bins.ts'
 import { serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { BROWSER_PLACES, READ_ONLY_PLACES } from '../suites/bins/places.ts'

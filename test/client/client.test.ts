@@ -1,8 +1,8 @@
 // @vitest-environment node
 import { describe, expect, it, vi } from 'vitest'
 import * as z from 'zod/mini'
-import type { Status } from '../../src/client/client.ts'
-import { defineBins } from '../../src/core/definition.ts'
+import type { Status } from '../../src/client/client-bins.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { openClock, openTimers } from '../support/clock.ts'

@@ -1,8 +1,9 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
-import type { ClientBins, ClientOptions } from '../../src/client/client.ts'
-import { defineBins } from '../../src/core/definition.ts'
+import type { ClientOptions } from '../../src/client/client.ts'
+import type { ClientBins } from '../../src/client/client-bins.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import type { AnyRequest } from '../../src/server/head.ts'
 import { openClock, openTimers } from '../support/clock.ts'
 import { fetchWith, requestWith, take } from '../support/http.ts'

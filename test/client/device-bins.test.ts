@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { type DeviceBins, openDeviceBins } from '../../src/client/device-bins.ts'
 import { memoryRows } from '../../src/client/storages/memory.ts'
 import { encode } from '../../src/core/codec.ts'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { MINUTE, openClock, START } from '../support/clock.ts'
 
 const bins = defineBins({

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { openKeptRows } from '../../src/client/kept-rows.ts'
 import { readingOf } from '../../src/client/replica-rows.ts'
 import { memoryRows } from '../../src/client/storages/memory.ts'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { fakePage } from '../support/fake-page.ts'
 
 const definitions = defineBins({ note: {} })

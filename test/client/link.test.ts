@@ -1,7 +1,7 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
 import { type TakenLink, takeLink } from '../../src/client/link.ts'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { BinsError } from '../../src/core/error.ts'
 import { openTimers } from '../support/clock.ts'
 import { fetchWith, ORIGIN, requestWith, take } from '../support/http.ts'

@@ -4,7 +4,7 @@ import * as z from 'zod/mini'
 import type { Moment } from '../../src/client/page.ts'
 import { openPageBins } from '../../src/client/page-bins.ts'
 import { memoryRows } from '../../src/client/storages/memory.ts'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { fakePage } from '../support/fake-page.ts'
 import { fakeStorage } from '../support/fake-storage.ts'
 

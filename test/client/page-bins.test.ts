@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import { openPageBins } from '../../src/client/page-bins.ts'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { openTimers } from '../support/clock.ts'
 import { fakePage } from '../support/fake-page.ts'
 

@@ -2,8 +2,9 @@ import { act, createElement, StrictMode, useSyncExternalStore } from 'react'
 import { createRoot, type Root } from 'react-dom/client'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
-import { type ClientBins, openBins } from '../../src/client/client.ts'
-import { defineBins } from '../../src/core/definition.ts'
+import { openBins } from '../../src/client/client.ts'
+import type { ClientBins } from '../../src/client/client-bins.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { openTimers } from '../support/clock.ts'
 
 const Cart = z._default(z.object({ items: z.array(z.string()) }), { items: [] })

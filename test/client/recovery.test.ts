@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { bringBack } from '../../src/client/recovery.ts'
 import { parseReplica, readingOf } from '../../src/client/replica-rows.ts'
 import { memoryRows } from '../../src/client/storages/memory.ts'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { fakePage } from '../support/fake-page.ts'
 
 const reading = readingOf(fakePage(), defineBins({ note: {} }))

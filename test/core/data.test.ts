@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import { encode } from '../../src/core/codec.ts'
 import { fallback, fromTrusted, fromUntrusted, toOwnText, toText } from '../../src/core/data.ts'
-import { type BinOptions, type Definition, defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
+import type { BinOptions, Definition } from '../../src/core/definition.ts'
 import type { BinsError } from '../../src/core/error.ts'
 
 /** A definition whose types are of no interest. */

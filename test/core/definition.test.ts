@@ -2,7 +2,8 @@ import { type } from 'arktype'
 import * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
-import { type BinOptions, type DefinitionsOptions, defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
+import type { BinOptions, DefinitionsOptions } from '../../src/core/definition.ts'
 
 /** Defines one bin as a caller without types may. */
 function define(options: unknown) {

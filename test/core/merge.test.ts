@@ -2,7 +2,8 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import { decodeTrusted, encode } from '../../src/core/codec.ts'
-import { type BinOptions, defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
+import type { BinOptions } from '../../src/core/definition.ts'
 import { mergeFields, mergeTexts } from '../../src/core/merge.ts'
 
 const NEVER = undefined

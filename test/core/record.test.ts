@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { apply, type Op, type OpResult } from '../../src/core/apply.ts'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { type BinsRecord, createRecord, erase, isLive, liveUntil, type Row } from '../../src/core/record.ts'
 import { DAY, HOUR, START } from '../support/clock.ts'
 

@@ -1,6 +1,6 @@
 import type { BrowserContext, Frame, Page } from 'puppeteer-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { ClientBins } from '../../src/client/client.ts'
+import type { ClientBins } from '../../src/client/client-bins.ts'
 import { type BinsServer, serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { type BrowserName, launchBrowser, runIn, type TestBrowser } from '../support/browser.ts'

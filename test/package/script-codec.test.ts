@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { openBins } from '../../src/client/client.ts'
 import { decode } from '../../src/core/codec.ts'
 import { parsePlain } from '../../src/core/cookie.ts'
-import type { defineBins } from '../../src/core/definition.ts'
+import type { defineBins } from '../../src/core/define-bins.ts'
 import { openProfile, type Profile } from '../support/page.ts'
 import { ROOT } from '../support/run.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import type { AnyRequest } from '../../src/server/head.ts'
 import { serveBins } from '../../src/server/server.ts'
 import { requestWith, take } from '../support/http.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import type { AnyRequest } from '../../src/server/head.ts'
 import { serveBins } from '../../src/server/server.ts'
 import { ORIGIN, requestWith, take } from '../support/http.ts'

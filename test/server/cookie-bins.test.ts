@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { formatPlain } from '../../src/core/cookie.ts'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { DAY, HOUR } from '../support/clock.ts'
 import { type CookieJar, requestWith } from '../support/http.ts'
 import { cookiesOf, openSite, SECRETS, valueIn } from '../support/requests.ts'

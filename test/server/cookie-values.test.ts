@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { formatPlain } from '../../src/core/cookie.ts'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { openCookieValues } from '../../src/server/cookie-values.ts'
 import { deriveKeys, type Keys } from '../../src/server/keys.ts'
 import { parseSecrets } from '../../src/server/secrets.ts'

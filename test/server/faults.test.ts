@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import type { ServerBins } from '../../src/server/server-bins.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { BinsError } from '../../src/core/error.ts'
 import { MAX_SYNC_BYTES } from '../../src/core/limits.ts'
 import { HOSTILE } from '../support/hostile.ts'

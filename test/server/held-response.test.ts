@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { NextFunction, Request, Response } from 'express'
 import { describe, expect, it } from 'vitest'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import type { BinsRequest } from '../../src/server/middleware.ts'
 import { serveBins } from '../../src/server/server.ts'
 import type { ServerBins } from '../../src/server/server-bins.ts'

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { BinsError } from '../../src/core/error.ts'
 import { toNodeHandler } from '../../src/server/node.ts'
 import { serveBins } from '../../src/server/server.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { openJar as openJarOf } from '../../src/server/jar.ts'
 import { openSite } from '../support/requests.ts'
 

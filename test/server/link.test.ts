@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { ServerOptions } from '../../src/server/server.ts'
+import type { ServerOptions } from '../../src/server/configuration.ts'
 import type { ServerBins } from '../../src/server/server-bins.ts'
 import { layeredStore } from '../../src/stores/layered.ts'
 import { memoryStore } from '../../src/stores/memory.ts'

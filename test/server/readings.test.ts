@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { encode } from '../../src/core/codec.ts'
-import { type Definitions, defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
+import type { Definitions } from '../../src/core/definition.ts'
 import { openReadings } from '../../src/server/readings.ts'
 import { serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { DAY } from '../support/clock.ts'
 import { NAVIGATION, requestWith, take } from '../support/http.ts'
 import { cookiesOf, openSite, type SiteBrowser, valueIn } from '../support/requests.ts'

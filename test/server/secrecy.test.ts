@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import * as z from 'zod/mini'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { serveBins } from '../../src/server/server.ts'
 import type { Store } from '../../src/server/store.ts'
 import { memoryStore } from '../../src/stores/memory.ts'

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { type BinName, defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
+import type { BinName } from '../../src/core/definition.ts'
 import { migrate } from '../../src/server/migration/migrate.ts'
 import { serveBins } from '../../src/server/server.ts'
 import type { Store } from '../../src/server/store.ts'

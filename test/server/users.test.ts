@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { BinsError } from '../../src/core/error.ts'
 import { serveBins } from '../../src/server/server.ts'
 import type { ServerBins } from '../../src/server/server-bins.ts'

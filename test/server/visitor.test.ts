@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { BinsError } from '../../src/core/error.ts'
 import { DAY } from '../support/clock.ts'
 import { requestWith } from '../support/http.ts'

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import type { Bus } from '../../src/server/bus.ts'
 import { type BinsServer, serveBins } from '../../src/server/server.ts'
 import type { Store } from '../../src/server/store.ts'

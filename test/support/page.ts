@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { parseSetCookie } from 'cookie'
 import { Browser, type BrowserContext, type BrowserWindow } from 'happy-dom'
-import { type ClientBins, type ClientOptions, openBins } from '../../src/client/client.ts'
+import { type ClientOptions, openBins } from '../../src/client/client.ts'
+import type { ClientBins } from '../../src/client/client-bins.ts'
 import type { Definitions } from '../../src/core/definition.ts'
 import { type CookieJar, ORIGIN } from './http.ts'
 

@@ -2,7 +2,7 @@
  * One process of a site: `node requests-process.ts <kind> <folder> <cookie> <times>` updates the bin `visits` of a
  * visitor so many times, each in a request of its own. Run by `processes.test.ts`.
  */
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import { serveBins } from '../../src/server/server.ts'
 import { openStore } from './open-store.ts'
 

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { defineBins } from '../../src/core/definition.ts'
+import { defineBins } from '../../src/core/define-bins.ts'
 import type { Bus } from '../../src/server/bus.ts'
 import { serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'

@@ -1,7 +1,7 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
-import { defineBins } from '../../../src/core/definition.ts'
+import { defineBins } from '../../../src/core/define-bins.ts'
 import { serveBins } from '../../../src/server/server.ts'
 import { memoryStore } from '../../../src/stores/memory.ts'
 import { SECOND } from '../../support/clock.ts'

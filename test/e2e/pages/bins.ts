@@ -1,5 +1,7 @@
 /** The contract suite of `Bins` in a page: `bins.test.ts` serves it, and runs one case after the other. */
-import { type ClientBins, openBins } from '../../../src/client/client.ts'
+
+import { openBins } from '../../../src/client/client.ts'
+import type { ClientBins } from '../../../src/client/client-bins.ts'
 import type { Definitions } from '../../../src/core/definition.ts'
 import { BROWSER_PLACES, READ_ONLY_PLACES } from '../../suites/bins/places.ts'
 import { type BinsCase, binsCases, runCase, type Visit } from '../../suites/bins.ts'

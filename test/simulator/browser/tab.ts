@@ -1,4 +1,4 @@
-import type { ClientBins } from '../../../src/client/client.ts'
+import type { ClientBins } from '../../../src/client/client-bins.ts'
 import type { Moment, Page } from '../../../src/client/page.ts'
 import { openPageBins } from '../../../src/client/page-bins.ts'
 import type { Site } from '../site/site.ts'

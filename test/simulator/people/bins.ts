@@ -1,4 +1,4 @@
-import { defineBins } from '../../../src/core/definition.ts'
+import { defineBins } from '../../../src/core/define-bins.ts'
 import { userKey, userTag } from '../../../src/server/user.ts'
 import { isTexts, schemaOf } from '../world/bins.ts'
 

@@ -1,5 +1,6 @@
 import { cookieBytes, formatPlain } from '../../../src/core/cookie.ts'
-import { type BinOptions, defineBins } from '../../../src/core/definition.ts'
+import { defineBins } from '../../../src/core/define-bins.ts'
+import type { BinOptions } from '../../../src/core/definition.ts'
 import { checkEqual, checkRejects, checkSame, checkThrows } from '../check.ts'
 import type { BinsCase, BinsCases } from './case.ts'
 

@@ -1,21 +1,87 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { check, checkKeys } from './check.ts'
 import { toText } from './data.ts'
-import type { BinOptions, CookieOptions, Definition, Definitions } from './definition.ts'
+import type {
+  BinOptions,
+  CookieOptions,
+  Definition,
+  Definitions,
+  DefinitionsOptions,
+  SchemaInput,
+  SchemaOutput,
+} from './definition.ts'
 import { toSeconds } from './duration.ts'
+import { BinsError } from './error.ts'
 import { MAX_COOKIE_AGE, MAX_NAME_BYTES } from './limits.ts'
 import { utf8Length } from './utf8.ts'
 
 /** What a bin's name must be. */
-export const NAME_RULE = `a bin's name is a well-formed string of 1 to ${MAX_NAME_BYTES} UTF-8 bytes`
+const NAME_RULE = `a bin's name is a well-formed string of 1 to ${MAX_NAME_BYTES} UTF-8 bytes`
 
 /** What a path must be. */
-export const PATH_RULE = "pass an absolute path such as '/bins'"
+const PATH_RULE = "pass an absolute path such as '/bins'"
 
 const BIN_OPTIONS =
   'schema default storage store scope browser bind consent maxAge renew merge version migrate'.split(' ')
 
+type Data<Schema, Default> = unknown extends Default
+  ? unknown extends Schema
+    ? unknown
+    : undefined extends SchemaInput<Schema>
+      ? SchemaOutput<Schema>
+      : SchemaOutput<Schema> | undefined
+  : unknown extends Schema
+    ? Default
+    : SchemaOutput<Schema>
+
+/**
+ * Defines the bins of an application, in one module that browser and server import.
+ *
+ * @throws TypeError for a definition that cannot work, naming the bin and the option.
+ */
+export function defineBins<Schemas extends Record<string, unknown>, Defaults, Others = never>(
+  bins: { [Name in keyof Schemas]: BinOptions<Schemas[Name]> } & {
+    // The second half finds out which bins have a default, by inference into a branch that is never taken; so the first
+    // half alone checks it, and errors speak of the schema's own types.
+    [Name in keyof Defaults]: { default?: [Defaults] extends [never] ? Defaults[Name] : unknown }
+  },
+  options: DefinitionsOptions<Others> = {},
+): Definitions<
+  { [Name in keyof Schemas]: Data<Schemas[Name], Name extends keyof Defaults ? Defaults[Name] : unknown> },
+  [Others] extends [never] ? never : Data<Others, unknown>
+> {
+  checkKeys('options', options, ['path', 'cookie', 'others'])
+  const known = new Map<string, Definition>()
+  for (const [name, bin] of Object.entries<BinOptions>(bins)) {
+    check(isName(name), JSON.stringify(name), NAME_RULE)
+    known.set(name, define(name, bin))
+  }
+  const { path = '/bins', cookie = {} } = options
+  const others = options.others && define('others', options.others)
+  check(/^(?:\/[\w.~-]+)+$/.test(path), 'path', PATH_RULE)
+  return Object.freeze({
+    names: Object.freeze([...known.keys()]),
+    others,
+    path,
+    cookie: Object.freeze(defineCookies(cookie)),
+    knows: (name: string) => known.has(name) || (others !== undefined && isName(name)),
+    find(name: string): Definition {
+      const definition = known.get(name)
+      if (definition) return definition
+      if (others && isName(name)) return { ...others, name }
+      throw new BinsError(
+        'UNKNOWN_BIN',
+        `No bin is called ${JSON.stringify(name)}; define it in defineBins().`,
+        {
+          bin: name,
+        },
+      )
+    },
+  })
+}
+
 /** Whether a string can be the name of a bin. */
-export function isName(name: string): boolean {
+function isName(name: string): boolean {
   return (
     name !== '' && name.length <= MAX_NAME_BYTES && name.isWellFormed() && utf8Length(name) <= MAX_NAME_BYTES
   )
@@ -26,7 +92,7 @@ export function isName(name: string): boolean {
  *
  * @throws TypeError for what cannot work.
  */
-export function define(name: string, options: BinOptions): Definition {
+function define(name: string, options: BinOptions): Definition {
   const where = `bin ${JSON.stringify(name)}`
   check(
     typeof options === 'object' && options !== null && !('~standard' in options),
@@ -77,7 +143,7 @@ export function define(name: string, options: BinOptions): Definition {
 }
 
 /** Fills in the defaults of the cookies' options. */
-export function defineCookies(options: CookieOptions): Definitions['cookie'] {
+function defineCookies(options: CookieOptions): Definitions['cookie'] {
   checkKeys('cookie', options, ['prefix', 'domain', 'path', 'sameSite', 'embedded'])
   const { prefix = 'bb', domain, path = '/', embedded = false } = options
   const sameSite = options.sameSite ?? (embedded ? 'none' : 'lax')
@@ -95,22 +161,6 @@ export function defineCookies(options: CookieOptions): Definitions['cookie'] {
   oneOf('cookie', 'sameSite', sameSite, embedded ? ['none'] : ['lax', 'strict'])
   check(/^\/[\w./~-]*$/.test(path), 'cookie.path', PATH_RULE)
   return { prefix, path, sameSite, ...(domain === undefined ? {} : { domain }) }
-}
-
-/** Refuses options that there are not: a misspelt one would go unnoticed. */
-export function checkKeys(where: string, options: object, allowed: readonly string[]): void {
-  for (const key of Object.keys(options)) {
-    check(
-      allowed.includes(key),
-      where,
-      `there is no option ${JSON.stringify(key)}, only ${allowed.join(', ')}`,
-    )
-  }
-}
-
-/** Refuses a definition, saying where and what to do. */
-export function check(isGood: boolean, where: string, advice: string): asserts isGood {
-  if (!isGood) throw new TypeError(`${where}: ${advice}.`)
 }
 
 function oneOf(where: string, option: string, value: string, allowed: readonly string[]): void {
