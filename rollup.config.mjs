@@ -1,31 +1,21 @@
-import { readdirSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { nodeResolve } from '@rollup/plugin-node-resolve'
 import terser from '@rollup/plugin-terser'
 import esbuild from 'rollup-plugin-esbuild'
 
-const modules = ['stores', 'buses'].flatMap((folder) =>
-  readdirSync(`src/${folder}`)
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => `${folder}/${file.slice(0, -3)}`),
-)
+/** The modules that package.json exports, each built from the source of its name. */
+const modules = Object.values(JSON.parse(readFileSync('package.json', 'utf8')).exports)
+  .map(({ default: file }) => /^\.\/dist\/(.+)\.js$/.exec(file)?.[1])
+  .filter((name) => name !== undefined)
 const transpile = esbuild({ target: 'es2022', tsconfig: false })
 const minify = terser({ ecma: 2020, compress: { passes: 3 } })
 
-/**
- * Leaves out what keeps device and server bins, and what does without the browser's cookies: a script file for pages that
- * use cookies alone.
- */
+/** Leaves out what keeps device and server bins: a script file for pages that use cookies alone. */
 const cookiesOnly = {
   name: 'cookies-only',
-  resolveId: (id) => (['./local.ts', './transport.ts'].includes(id) ? '\0nothing' : null),
-  load: (id) =>
-    id === '\0nothing'
-      ? `export const openLocal = async () => undefined
-         export const openTransport = () => {
-           throw new TypeError('transport: this file uses cookies only; load the complete one.')
-         }`
-      : null,
+  resolveId: (id) => (id === './local.ts' ? '\0nothing' : null),
+  load: (id) => (id === '\0nothing' ? 'export const openLocal = async () => undefined' : null),
 }
 
 /**
@@ -55,17 +45,12 @@ const script = (input, file, plugins) => ({
 export default [
   {
     // All entries in one build, so that they share chunks: two copies of a module would be two `BinsError` classes.
-    input: {
-      index: 'src/index.ts',
-      client: 'src/client.ts',
-      server: 'src/server.ts',
-      testing: 'src/testing.ts',
-      ...Object.fromEntries(modules.map((name) => [name, `src/${name}.ts`])),
-    },
+    input: Object.fromEntries(modules.map((name) => [name, `src/${name}.ts`])),
     external: (id) => !id.startsWith('.') && !id.startsWith('/'),
     output: { dir: 'dist', chunkFileNames: 'chunks/[name]-[hash].js', sourcemap: true },
     plugins: [transpile],
   },
   script('src/script.ts', 'dist/breadbin.min.js', []),
+  script('src/header-script.ts', 'dist/breadbin.header.min.js', []),
   script('src/cookie-script.ts', 'dist/breadbin.cookie.min.js', [cookiesOnly]),
 ]

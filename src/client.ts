@@ -1,3 +1,3 @@
-export { type ClientOptions, openBins } from './client/client.ts'
 export type { ClientBins, Status, SyncProblem, SyncResult } from './client/client-bins.ts'
 export { type LinkOutcome, type TakenLink, takeLink } from './client/link.ts'
+export { type ClientOptions, openBins } from './client/open-bins.ts'

@@ -1,3 +1,3 @@
-export { openBins } from './client/client.ts'
-export { defineBins } from './core/define-bins.ts'
+export { openBins } from './client/open-bins.ts'
+export { defineBins } from './core/definition/define-bins.ts'
 export { BinsError } from './core/error.ts'

@@ -1,5 +1,5 @@
 export type { Bins } from './core/bins.ts'
-export { defineBins } from './core/define-bins.ts'
+export { defineBins } from './core/definition/define-bins.ts'
 export type {
   BinData,
   BinName,
@@ -13,7 +13,7 @@ export type {
   Definitions,
   DefinitionsOptions,
   Merge,
-} from './core/definition.ts'
-export type { Duration } from './core/duration.ts'
+} from './core/definition/definition.ts'
+export type { Duration } from './core/definition/duration.ts'
 export { BinsError, type BinsErrorCode, type BinsErrorOptions, type Issue } from './core/error.ts'
 export type { BinsEvent, OnEvent } from './core/event.ts'

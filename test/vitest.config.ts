@@ -4,7 +4,10 @@ import { closingLine } from './support/closing-line.ts'
 import { isLong } from './support/long.ts'
 
 /** Folders of tests that need nothing but Node. */
-const NODE = ['core', 'server', 'stores', 'buses', 'testing', 'simulator', 'types', 'package', 'examples']
+const NODE = [
+  ...['core', 'stores', 'buses', 'migrate', 'server', 'testing'],
+  ...['scenarios', 'simulator', 'types', 'package', 'examples'],
+]
 
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),

@@ -1,4 +1,4 @@
-import type { Bus, BusListener } from '../server/bus.ts'
+import type { Bus, BusListener } from './bus.ts'
 
 /** Carries messages between servers of one process: for tests, and for a site that serves several sets of bins. */
 export function memoryBus(): Bus {

@@ -1,4 +1,4 @@
-import type { Bus, BusListener } from '../server/bus.ts'
+import type { Bus, BusListener } from './bus.ts'
 
 /** What is called of a client of `pg`. */
 export interface PostgresClient {

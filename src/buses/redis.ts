@@ -1,4 +1,4 @@
-import type { Bus, BusListener } from '../server/bus.ts'
+import type { Bus, BusListener } from './bus.ts'
 
 /** What is called of an ioredis client. */
 export interface IoRedisClient {

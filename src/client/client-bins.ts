@@ -1,5 +1,5 @@
 import type { Bins } from '../core/bins.ts'
-import type { BinName, Definitions } from '../core/definition.ts'
+import type { BinName, Definitions } from '../core/definition/definition.ts'
 import type { OnEvent } from '../core/event.ts'
 
 /** What becomes of a user's edits that were not sent before the logout: they are given up, or wait for the user. */
@@ -89,11 +89,11 @@ export interface ClientBins<D extends Definitions = Definitions> extends Bins<D>
    */
   consent(categories: readonly string[]): Promise<void>
   /**
-   * Sends a request of the application to the server, as the sync does: with `transport: 'header'` it takes along what
+   * Sends a request of the application to the server, as the sync does: with `headerTransport` it takes along what
    * cookies are elsewhere, and takes in what the answer says of them.
    *
-   * @param path Path on the server, or its whole address. With `'header'`, redirects are not followed.
-   * @throws TypeError What `fetch` throws; with `'header'` also for another server's address, and for redirects.
+   * @param path Path on the server, or its whole address. With `headerTransport`, redirects are not followed.
+   * @throws TypeError What `fetch` throws; with `headerTransport` also for another server's address, and for redirects.
    */
   fetch(path: string, init?: RequestInit): Promise<Response>
   /** Where the sync stands. */

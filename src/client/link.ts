@@ -1,8 +1,8 @@
-import type { Definitions } from '../core/definition.ts'
+import type { Definitions } from '../core/definition/definition.ts'
 import { BinsError } from '../core/error.ts'
-import { type LinkRefusal, type LinkRequest, PROTOCOL } from '../core/wire.ts'
+import { type LinkRefusal, type LinkRequest, PROTOCOL } from '../core/sync/wire.ts'
 import type { ClientBins } from './client-bins.ts'
-import { startTimer } from './page.ts'
+import { startTimer } from './page/page.ts'
 
 /**
  * What came of a link. `'accepted'`: this device is the visitor of the other one. Otherwise nothing has changed, and the link
@@ -62,7 +62,7 @@ export function takeLink(definitions: Definitions): TakenLink | undefined {
 
   async function send(fetch: ClientBins['fetch'], body: LinkRequest): Promise<LinkRefusal | undefined> {
     // Pages that sync have loaded it already.
-    const endpoint = await import('./endpoint.ts')
+    const endpoint = await import('./sync/endpoint.ts')
     try {
       const { send } = endpoint.openEndpoint({ fetch, timer: startTimer }, definitions.path)
       const reply = await send('link', body)

@@ -1,20 +1,19 @@
-import type { BinText } from '../core/data.ts'
-import type { Definition, Definitions } from '../core/definition.ts'
+import type { BinText } from '../core/definition/bin-text.ts'
+import type { Definition, Definitions } from '../core/definition/definition.ts'
 import type { OnEvent } from '../core/event.ts'
-import type { RejectedEdit } from '../core/replica.ts'
-import { openClearance } from './clearance.ts'
+import type { RejectedEdit } from '../core/sync/replica.ts'
 import type { Logout, Status, SyncResult } from './client-bins.ts'
-import { openDeviceBins } from './device-bins.ts'
-import { openKeptRows } from './kept-rows.ts'
-import { openLive } from './live.ts'
-import type { Page } from './page.ts'
-import type { Edit } from './page-edits.ts'
-import { readingOf } from './replica-rows.ts'
-import { openSide } from './side.ts'
-import { openSides } from './sides.ts'
-import { takeSnapshot } from './snapshot.ts'
-import { openUserSide } from './user-side.ts'
-import { storesOf, visibleBins } from './visible.ts'
+import type { Page } from './page/page.ts'
+import { openClearance } from './replica/clear-marker.ts'
+import { openDeviceBins } from './replica/device-bins.ts'
+import { openKeptRows } from './replica/kept-rows.ts'
+import type { Edit } from './replica/local-edits.ts'
+import { readingOf } from './replica/replica-rows.ts'
+import { openLive } from './sync/live.ts'
+import { openSide } from './sync/owner-sync.ts'
+import { openSides } from './sync/owner-syncs.ts'
+import { takeSnapshot } from './sync/snapshot.ts'
+import { openUserSide } from './sync/user-sync.ts'
 
 /** What this device keeps besides cookies: its own bins, and the copies of server bins. */
 export interface Local {
@@ -266,4 +265,15 @@ export async function openLocal(options: LocalOptions): Promise<Local> {
       rows.close()
     },
   }
+}
+
+/** The server bins that a browser may see. */
+function visibleBins({ names, find, others }: Definitions): Definition[] {
+  const all = [...names.map(find), ...(others ? [others] : [])]
+  return all.filter(({ storage, browser }) => storage === 'server' && browser !== 'none')
+}
+
+/** The stores in which these bins are. */
+function storesOf(bins: readonly Definition[]): string[] {
+  return [...new Set(bins.map(({ store }) => store))]
 }

@@ -1,15 +1,14 @@
-import { openConsent, toCategories } from '../core/consent.ts'
-import { type BinText, toText } from '../core/data.ts'
-import type { Definition, Definitions } from '../core/definition.ts'
+import { type BinText, toText } from '../core/definition/bin-text.ts'
+import { openConsent, toCategories } from '../core/definition/consent.ts'
+import type { Definition, Definitions } from '../core/definition/definition.ts'
 import { BinsError } from '../core/error.ts'
 import { MAX_BIN_BYTES } from '../core/limits.ts'
 import { type KeptText, openReader } from '../core/reader.ts'
 import { utf8Length } from '../core/utf8.ts'
 import type { BinsOptions, ClientBins, Status } from './client-bins.ts'
-import { guard } from './guard.ts'
 import type { Local } from './local.ts'
-import type { Page } from './page.ts'
-import { openTabs, type Shared } from './tabs.ts'
+import type { Page } from './page/page.ts'
+import { openTabs, type Shared } from './page/tabs.ts'
 
 /** How long another tab may be editing a cookie before this one does not wait for it any more, in ms. */
 const LOCK_MS = 5_000
@@ -79,7 +78,7 @@ export async function openPageBins<D extends Definitions>(
   function tell(): void {
     if (watchers.size === 0) return
     const present = status()
-    for (const listener of watchers) guard(() => listener(present))
+    for (const listener of watchers) callListener(() => listener(present))
   }
 
   function status(): Status {
@@ -224,7 +223,7 @@ export async function openPageBins<D extends Definitions>(
       return reader.get(name) as never
     },
     subscribe: (name: string, listener: (data: never) => void) =>
-      reader.subscribe(name, (data) => guard(() => listener(data as never))),
+      reader.subscribe(name, (data) => callListener(() => listener(data as never))),
     save,
     consent: agree,
     async clear() {
@@ -298,4 +297,15 @@ function checkBinSize(name: string, text: string): void {
     `Bin ${JSON.stringify(name)} has ${bytes} bytes; ${MAX_BIN_BYTES} are allowed. Keep larger data in a database of its own.`,
     { bin: name },
   )
+}
+
+/** Calls a listener of the page. What it throws is an error of the page: no edit and no sync fails with it. */
+function callListener(call: () => void): void {
+  try {
+    call()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+  }
 }

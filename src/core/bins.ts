@@ -1,4 +1,4 @@
-import type { BinData, BinName, Definitions } from './definition.ts'
+import type { BinData, BinName, Definitions } from './definition/definition.ts'
 
 /**
  * The bins of one visitor: the same on both sides. Its methods are closures, so they can be taken out:

@@ -1,5 +1,5 @@
-import { type BinText, fallback, fromTrusted, fromUntrusted, type Reading } from './data.ts'
-import type { Definition, Definitions } from './definition.ts'
+import { type BinText, fallback, fromTrusted, fromUntrusted, type Reading } from './definition/bin-text.ts'
+import type { Definition, Definitions } from './definition/definition.ts'
 import { type OnEvent, report } from './event.ts'
 
 /** A text as a storage holds it. */

@@ -1,4 +1,4 @@
-import type { Definition } from '../core/definition.ts'
+import type { Definition } from '../core/definition/definition.ts'
 import { BinsError } from '../core/error.ts'
 import { MAX_BIN_BYTES, MAX_BINS, MAX_RECORD_BYTES } from '../core/limits.ts'
 

@@ -1,12 +1,12 @@
-import type { Definition, Definitions } from '../core/definition.ts'
+import type { Definition, Definitions } from '../core/definition/definition.ts'
 import type { OnEvent } from '../core/event.ts'
-import type { CookieValues } from './cookie-values.ts'
-import type { AnyRequest, SiteOptions } from './head.ts'
-import type { Mints } from './mints.ts'
-import type { Readings } from './readings.ts'
-import type { Records } from './records.ts'
+import type { CookieValues } from './cookies/cookie-codec.ts'
+import type { AnyRequest, SiteOptions } from './http/request-head.ts'
+import type { UserOptions } from './identity/user.ts'
+import type { Mints } from './identity/visitor-limit.ts'
+import type { Readings } from './records/decoded-cache.ts'
+import type { Records } from './records/records.ts'
 import type { Timer } from './timer.ts'
-import type { UserOptions } from './user.ts'
 
 /**
  * What a request gets whose server bins cannot be read.

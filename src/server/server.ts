@@ -1,6 +1,19 @@
 import { check, checkKeys } from '../core/check.ts'
-import type { BinName, Definitions } from '../core/definition.ts'
-import { toSeconds } from '../core/duration.ts'
+import type { BinName, Definitions } from '../core/definition/definition.ts'
+import { toSeconds } from '../core/definition/duration.ts'
+import { openCookieValues } from './cookies/cookie-codec.ts'
+import { answerEndpoint } from './frameworks/endpoint.ts'
+import { createFastifyPlugin, type FastifyPlugin } from './frameworks/fastify.ts'
+import {
+  type BinsMiddleware,
+  createMiddleware,
+  type MiddlewareOptions,
+  openHeld,
+} from './frameworks/middleware.ts'
+import { type AnyRequest, readHead } from './http/request-head.ts'
+import { openMints } from './identity/visitor-limit.ts'
+import { openRunning } from './in-flight.ts'
+import { openLive } from './live/live.ts'
 import {
   checkBins,
   checkServerOptions,
@@ -10,24 +23,16 @@ import {
   toMaxStreams,
   toOnStoreDown,
   toSite,
-} from './configuration.ts'
-import { openCookieValues } from './cookie-values.ts'
-import { answerEndpoint } from './endpoint.ts'
-import { createFastifyPlugin, type FastifyPlugin } from './fastify.ts'
-import { type AnyRequest, readHead } from './head.ts'
-import { openLive } from './live.ts'
-import { type BinsMiddleware, createMiddleware, type MiddlewareOptions, openHeld } from './middleware.ts'
-import { openMints } from './mints.ts'
+} from './options.ts'
+import { openUsers, type Users } from './owner/users.ts'
 import type { ServerParts } from './parts.ts'
 import { openRandom } from './random.ts'
-import { openReadings } from './readings.ts'
-import { openRecords } from './records.ts'
-import { type OpenRequest, openRequest } from './request.ts'
-import { openRunning } from './running.ts'
-import type { ServerBins } from './server-bins.ts'
-import { openSweeper } from './sweeper.ts'
+import { openReadings } from './records/decoded-cache.ts'
+import { openRecords } from './records/records.ts'
+import { openSweeper } from './records/sweeper.ts'
+import { type OpenRequest, openRequest } from './request/request.ts'
+import type { ServerBins } from './request/server-bins.ts'
 import { startTimer } from './timer.ts'
-import { openUsers, type Users } from './users.ts'
 
 /** The server side of an application's bins. */
 export interface BinsServer<D extends Definitions = Definitions> extends Users {

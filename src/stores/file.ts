@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
-import { checkWrite } from '../core/check-write.ts'
 import { BinsError } from '../core/error.ts'
-import { LOOKS_PER_DELETION } from '../core/sweep-looks.ts'
-import type { Store, Stored } from '../server/store.ts'
 import { hashKey } from './file/shards.ts'
 import type { Slot, SlotEntry } from './file/slot.ts'
 import { openSlots, type Slots } from './file/slots.ts'
+import { checkWrite } from './shared/check-write.ts'
+import { LOOKS_PER_DELETION } from './shared/sweep-looks.ts'
+import type { Store, Stored } from './store.ts'
 
 /**
  * How long a record that has expired or was deleted stays on disk, in ms. Until then a writer that has slept since it

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
-import type { Store, Stored } from '../server/store.ts'
-import { type Guard, openGuard } from './layered/guard.ts'
+import { type Guard, openGuard } from './layered/circuit-breaker.ts'
 import { formatEntry, parseEntry } from './shared/entry-text.ts'
+import type { Store, Stored } from './store.ts'
 
 /** Options of {@link layeredStore}. */
 export interface LayeredStoreOptions {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { checkWrite } from '../core/check-write.ts'
 import { BinsError } from '../core/error.ts'
-import type { Store, Stored } from '../server/store.ts'
 import { getItems, isDone, type MemcachedClient, type MemcachedItem } from './memcached/client.ts'
+import { checkWrite } from './shared/check-write.ts'
 import { formatEntry, parseEntry } from './shared/entry-text.ts'
+import type { Store, Stored } from './store.ts'
 
 export type { MemcachedClient } from './memcached/client.ts'
 

@@ -1,7 +1,7 @@
-import { checkWrite } from '../core/check-write.ts'
 import { BinsError } from '../core/error.ts'
-import { LOOKS_PER_DELETION } from '../core/sweep-looks.ts'
-import type { Store, Stored } from '../server/store.ts'
+import { checkWrite } from './shared/check-write.ts'
+import { LOOKS_PER_DELETION } from './shared/sweep-looks.ts'
+import type { Store, Stored } from './store.ts'
 
 /** Options of {@link memoryStore}. */
 export interface MemoryStoreOptions {

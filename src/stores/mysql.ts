@@ -1,10 +1,10 @@
-import { checkWrite } from '../core/check-write.ts'
 import { BinsError } from '../core/error.ts'
-import type { Store, Stored } from '../server/store.ts'
 import { errnoOf, type MysqlClient, type MysqlPool, type MysqlValue, openMysql } from './mysql/connections.ts'
 import { type MysqlStatement, writeStatements } from './mysql/statements.ts'
+import { checkWrite } from './shared/check-write.ts'
 import { checkName } from './sql/layout.ts'
 import { fromExpires, type Row, toStored, toText } from './sql/rows.ts'
+import type { Store, Stored } from './store.ts'
 
 export type { MysqlConnection, MysqlPool, MysqlQuery, MysqlValue } from './mysql/connections.ts'
 

@@ -1,11 +1,11 @@
-import { checkWrite } from '../core/check-write.ts'
 import { BinsError } from '../core/error.ts'
-import type { Store, Stored } from '../server/store.ts'
 import { openPostgres, type PostgresPool } from './postgres/connections.ts'
 import { type PostgresStatement, writeStatements, writeTable } from './postgres/statements.ts'
 import { escapeText, unescapeText } from './postgres/text.ts'
+import { checkWrite } from './shared/check-write.ts'
 import { checkName } from './sql/layout.ts'
 import { fromExpires, type Row, toStored, toText } from './sql/rows.ts'
+import type { Store, Stored } from './store.ts'
 
 export type { PostgresClient, PostgresPool, PostgresQuery, PostgresResult } from './postgres/connections.ts'
 

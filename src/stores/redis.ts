@@ -1,9 +1,9 @@
-import { checkWrite } from '../core/check-write.ts'
 import { BinsError } from '../core/error.ts'
-import type { Store, Stored } from '../server/store.ts'
 import { type RedisStoreClient, toCommands } from './redis/client.ts'
 import { findScanServers, fromScanCursor, toScanCursor, toScanPattern } from './redis/scan.ts'
 import { createNonce, DELETE, READ, runScript, WRITE } from './redis/scripts.ts'
+import { checkWrite } from './shared/check-write.ts'
+import type { Store, Stored } from './store.ts'
 
 export type {
   IoRedisStoreClient,

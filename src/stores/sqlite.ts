@@ -1,10 +1,10 @@
-import { checkWrite } from '../core/check-write.ts'
 import { BinsError } from '../core/error.ts'
-import type { Store, Stored } from '../server/store.ts'
+import { checkWrite } from './shared/check-write.ts'
 import { checkName } from './sql/layout.ts'
 import { fromExpires, type Row, toStored, toText } from './sql/rows.ts'
 import { openDatabase, type SqliteDatabase, type SqliteSync } from './sqlite/database.ts'
 import { prepareStatements } from './sqlite/statements.ts'
+import type { Store, Stored } from './store.ts'
 
 export type { SqliteDatabase, SqliteStatement, SqliteSync } from './sqlite/database.ts'
 

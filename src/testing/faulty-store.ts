@@ -1,5 +1,5 @@
 import { BinsError } from '../core/error.ts'
-import type { Store } from '../server/store.ts'
+import type { Store } from '../stores/store.ts'
 
 /** Options of {@link faultyStore}. */
 export interface FaultyStoreOptions {

@@ -1,4 +1,4 @@
-import type { Store } from '../server/store.ts'
+import type { Store } from '../stores/store.ts'
 import type { StoreCases, StoreLimits } from './store-suite/case.ts'
 import { expiryCases } from './store-suite/expiry.ts'
 import { historyCases } from './store-suite/history.ts'

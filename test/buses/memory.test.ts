@@ -1,6 +1,6 @@
 import { describe, it } from 'vitest'
 import { memoryBus } from '../../src/buses/memory.ts'
-import { busSuite } from '../support/bus-suite.ts'
+import { busSuite } from '../support/stores/bus-suite.ts'
 
 describe('memoryBus', () => {
   const bus = memoryBus()

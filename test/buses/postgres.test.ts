@@ -1,12 +1,12 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Bus } from '../../src/buses/bus.ts'
 import { postgresBus } from '../../src/buses/postgres.ts'
-import type { Bus } from '../../src/server/bus.ts'
-import { busSuite, hear } from '../support/bus-suite.ts'
-import { fire } from '../support/live.ts'
-import { openLiveSite } from '../support/live-site.ts'
 import { needs } from '../support/needs.ts'
 import { type Postgres, startPostgres } from '../support/servers/postgres.ts'
+import { fire } from '../support/sites/live.ts'
+import { openLiveSite } from '../support/sites/live-site.ts'
+import { busSuite, hear } from '../support/stores/bus-suite.ts'
 
 const program = needs('postgres')
 

@@ -3,11 +3,11 @@ import { Redis as IoRedis } from 'ioredis'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RedisClient, redisBus } from '../../src/buses/redis.ts'
-import { busSuite, hear } from '../support/bus-suite.ts'
-import { fire } from '../support/live.ts'
-import { openLiveSite } from '../support/live-site.ts'
 import { needs } from '../support/needs.ts'
 import { type Redis, startRedis } from '../support/servers/redis.ts'
+import { fire } from '../support/sites/live.ts'
+import { openLiveSite } from '../support/sites/live-site.ts'
+import { busSuite, hear } from '../support/stores/bus-suite.ts'
 
 const program = needs('redis')
 

@@ -1,12 +1,20 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
 import { type TakenLink, takeLink } from '../../src/client/link.ts'
-import { defineBins } from '../../src/core/define-bins.ts'
+import { defineBins } from '../../src/core/definition/define-bins.ts'
 import { BinsError } from '../../src/core/error.ts'
 import { openTimers } from '../support/clock.ts'
-import { fetchWith, ORIGIN, requestWith, take } from '../support/http.ts'
-import { openProfile } from '../support/page.ts'
-import { type Answer, bins, losingAnswers, offline, openGate, portal, setUp } from '../support/page-sync.ts'
+import { openProfile } from '../support/pages/page.ts'
+import {
+  type Answer,
+  bins,
+  losingAnswers,
+  offline,
+  openGate,
+  portal,
+  setUp,
+} from '../support/pages/page-sync.ts'
+import { fetchWith, ORIGIN, requestWith, take } from '../support/sites/http.ts'
 
 /** Opens a page at an address, and takes its link. */
 function openAt(address: string, definitions = bins) {

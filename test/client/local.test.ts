@@ -1,12 +1,12 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
-import type { Moment } from '../../src/client/page.ts'
+import type { Moment } from '../../src/client/page/page.ts'
 import { openPageBins } from '../../src/client/page-bins.ts'
-import { memoryRows } from '../../src/client/storages/memory.ts'
-import { defineBins } from '../../src/core/define-bins.ts'
-import { fakePage } from '../support/fake-page.ts'
-import { fakeStorage } from '../support/fake-storage.ts'
+import { memoryRows } from '../../src/client/table/memory.ts'
+import { defineBins } from '../../src/core/definition/define-bins.ts'
+import { fakePage } from '../support/pages/fake-page.ts'
+import { fakeStorage } from '../support/pages/fake-storage.ts'
 
 const bins = defineBins({ note: { schema: z.string(), browser: 'write' } })
 

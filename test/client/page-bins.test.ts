@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import { openPageBins } from '../../src/client/page-bins.ts'
-import { defineBins } from '../../src/core/define-bins.ts'
+import { defineBins } from '../../src/core/definition/define-bins.ts'
 import { openTimers } from '../support/clock.ts'
-import { fakePage } from '../support/fake-page.ts'
+import { fakePage } from '../support/pages/fake-page.ts'
 
 const bins = defineBins({ live: { schema: z._default(z.number(), 0), storage: 'cookie' } })
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
-import { encode } from '../../src/core/codec.ts'
-import { defineBins } from '../../src/core/define-bins.ts'
+import { encode } from '../../src/core/codec/codec.ts'
+import { defineBins } from '../../src/core/definition/define-bins.ts'
 import type { BinsEvent } from '../../src/core/event.ts'
 import { type KeptText, openReader } from '../../src/core/reader.ts'
 

@@ -3,10 +3,10 @@ import { serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { BROWSER_PLACES, READ_ONLY_PLACES } from '../suites/bins/places.ts'
 import { type BinsCase, binsCases } from '../suites/bins.ts'
-import { launchBrowser, runIn, type TestBrowser } from '../support/browser.ts'
-import { bundle } from '../support/browser-bundle.ts'
-import { openSite, pageWith, type Site } from '../support/http-site.ts'
 import { needs } from '../support/needs.ts'
+import { launchBrowser, runIn, type TestBrowser } from '../support/pages/browser.ts'
+import { bundle } from '../support/pages/browser-bundle.ts'
+import { openSite, pageWith, type Site } from '../support/sites/http-site.ts'
 import type { BinsPage } from './pages/bins.ts'
 
 const SECRETS = [Buffer.from(Array.from({ length: 32 }, (_, index) => index * 7)).toString('base64url')]

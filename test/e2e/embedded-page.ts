@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
-import { openBins } from '../../src/client/client.ts'
-import { defineBins } from '../../src/core/define-bins.ts'
+import { openBins } from '../../src/client/open-bins.ts'
+import { defineBins } from '../../src/core/definition/define-bins.ts'
 
 // The page says how its cookies are scoped.
 const options = (globalThis as never as { cookie: object }).cookie

@@ -2,13 +2,13 @@ import type { BrowserContext, Frame, Page } from 'puppeteer-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import type { ClientBins } from '../../src/client/client-bins.ts'
-import { defineBins } from '../../src/core/define-bins.ts'
+import { defineBins } from '../../src/core/definition/define-bins.ts'
 import { type BinsServer, serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import { launchBrowser, runIn, type TestBrowser } from '../support/browser.ts'
-import { bundle } from '../support/browser-bundle.ts'
-import { openSite, pageWith, type Site } from '../support/http-site.ts'
 import { needs } from '../support/needs.ts'
+import { launchBrowser, runIn, type TestBrowser } from '../support/pages/browser.ts'
+import { bundle } from '../support/pages/browser-bundle.ts'
+import { openSite, pageWith, type Site } from '../support/sites/http-site.ts'
 
 const chromium = needs('chromium')
 

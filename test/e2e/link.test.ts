@@ -2,10 +2,10 @@ import type { BrowserContext, Page } from 'puppeteer-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type BinsServer, serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import { launchBrowser, runIn, type TestBrowser } from '../support/browser.ts'
-import { bundle } from '../support/browser-bundle.ts'
-import { openSite, type Site } from '../support/http-site.ts'
 import { needs } from '../support/needs.ts'
+import { launchBrowser, runIn, type TestBrowser } from '../support/pages/browser.ts'
+import { bundle } from '../support/pages/browser-bundle.ts'
+import { openSite, type Site } from '../support/sites/http-site.ts'
 import { linkBins } from './pages/link-bins.ts'
 
 let browser: TestBrowser

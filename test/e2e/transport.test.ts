@@ -3,10 +3,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { ClientBins } from '../../src/client/client-bins.ts'
 import { type BinsServer, serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import { type BrowserName, launchBrowser, runIn, type TestBrowser } from '../support/browser.ts'
-import { bundle } from '../support/browser-bundle.ts'
-import { openSite, pageWith, type Site } from '../support/http-site.ts'
 import { needs } from '../support/needs.ts'
+import { type BrowserName, launchBrowser, runIn, type TestBrowser } from '../support/pages/browser.ts'
+import { bundle } from '../support/pages/browser-bundle.ts'
+import { openSite, pageWith, type Site } from '../support/sites/http-site.ts'
 import { headerBins } from './pages/header-bins.ts'
 
 /** In a page. */

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { launchBrowser, runIn, type TestBrowser } from '../support/browser.ts'
-import { bundle } from '../support/browser-bundle.ts'
-import { openSite, pageWith, type Site } from '../support/http-site.ts'
 import { needs } from '../support/needs.ts'
+import { launchBrowser, runIn, type TestBrowser } from '../support/pages/browser.ts'
+import { bundle } from '../support/pages/browser-bundle.ts'
+import { openSite, pageWith, type Site } from '../support/sites/http-site.ts'
 
 /** In the page. */
 declare const mismatches: { codec: string[]; cookie: string[] }

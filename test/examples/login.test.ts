@@ -4,9 +4,9 @@ import { request as askFor, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { NAVIGATION, openCookieJar } from '../support/http.ts'
 import { ROOT } from '../support/run.ts'
 import { findPort, type Started, startProgram } from '../support/servers/program.ts'
+import { NAVIGATION, openCookieJar } from '../support/sites/http.ts'
 
 const EXAMPLE = join(ROOT, 'examples/login')
 

@@ -1,8 +1,8 @@
 import { symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { temporaryFolders } from '../support/open-store.ts'
 import { ROOT, run } from '../support/run.ts'
+import { temporaryFolders } from '../support/stores/open-store.ts'
 
 const folders = temporaryFolders()
 

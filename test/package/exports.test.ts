@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { entries, moduleNames } from '../support/package.ts'
+import { entries, moduleNames } from '../support/package/package.ts'
 import { ROOT, run } from '../support/run.ts'
 
 describe('the entries of the package', () => {
@@ -37,10 +37,15 @@ describe('the entries of the package', () => {
           "openBins",
           "takeLink",
         ],
-        "breadbin/server": [
-          "generateSecret",
+        "breadbin/header": [
+          "headerTransport",
+        ],
+        "breadbin/migrate": [
           "migrate",
           "movingStore",
+        ],
+        "breadbin/server": [
+          "generateSecret",
           "serveBins",
           "toNodeHandler",
         ],
@@ -90,6 +95,7 @@ describe('the files for script tags', () => {
     expect(runInNewContext('Object.keys(breadbin).sort()', page)).toEqual([
       'BinsError',
       'defineBins',
+      ...(file.includes('header') ? ['headerTransport'] : []),
       'openBins',
       // Of no use where nothing is on the server.
       ...(file.includes('cookie') ? [] : ['takeLink']),

@@ -2,10 +2,10 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { needs } from '../support/needs.ts'
-import { temporaryFolders } from '../support/open-store.ts'
-import { installPackage, moduleNames } from '../support/package.ts'
+import { installPackage, moduleNames } from '../support/package/package.ts'
+import { typeErrors } from '../support/package/type-errors.ts'
 import { type Ending, run } from '../support/run.ts'
-import { typeErrors } from '../support/type-errors.ts'
+import { temporaryFolders } from '../support/stores/open-store.ts'
 
 const folders = temporaryFolders()
 const node20 = needs('node 20')

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { temporaryFolders } from '../support/open-store.ts'
-import { moduleNames, packPackage } from '../support/package.ts'
+import { moduleNames, packPackage } from '../support/package/package.ts'
 import { ROOT, run } from '../support/run.ts'
+import { temporaryFolders } from '../support/stores/open-store.ts'
 
 const folders = temporaryFolders()
 let tarball: string

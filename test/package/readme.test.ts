@@ -1,10 +1,10 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { tryDocument } from '../support/documents.ts'
-import { temporaryFolders } from '../support/open-store.ts'
-import { installPackage, PACKAGE } from '../support/package.ts'
+import { tryDocument } from '../support/package/documents.ts'
+import { installPackage, PACKAGE } from '../support/package/package.ts'
 import { ROOT } from '../support/run.ts'
+import { temporaryFolders } from '../support/stores/open-store.ts'
 
 const documents = ['README.md', ...globSync('docs/*.md', { cwd: ROOT }).sort()]
 const folders = temporaryFolders()

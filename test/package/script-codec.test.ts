@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { openBins } from '../../src/client/client.ts'
-import { decode } from '../../src/core/codec.ts'
-import { parsePlain } from '../../src/core/cookie.ts'
-import type { defineBins } from '../../src/core/define-bins.ts'
-import { openProfile, type Profile } from '../support/page.ts'
+import type { openBins } from '../../src/client/open-bins.ts'
+import { decode } from '../../src/core/codec/codec.ts'
+import { parsePlain } from '../../src/core/cookie/cookie-format.ts'
+import type { defineBins } from '../../src/core/definition/define-bins.ts'
+import { openProfile, type Profile } from '../support/pages/page.ts'
 import { ROOT } from '../support/run.ts'
 
 /** What the files make global. */

@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import * as z from 'zod/mini'
-import { defineBins } from '../../src/core/define-bins.ts'
+import { defineBins } from '../../src/core/definition/define-bins.ts'
 import { type BinsServer, serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { DAY } from '../support/clock.ts'
-import { ORIGIN } from '../support/http.ts'
-import { openSignal, openSite, SECRETS } from '../support/requests.ts'
+import { ORIGIN } from '../support/sites/http.ts'
+import { openSignal, openSite, SECRETS } from '../support/sites/requests.ts'
 
 const bins = defineBins({ cart: {} })
 const signed = defineBins({ variant: { storage: 'cookie', browser: 'read' } })

@@ -14,7 +14,11 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'compare-and-set on rev',
     seeds: 200,
     changes: [
-      change('core/apply.ts', 'if (op.base === row.rev) return true', 'if (op.base !== null) return true'),
+      change(
+        'core/sync/apply-edits.ts',
+        'if (op.base === row.rev) return true',
+        'if (op.base !== null) return true',
+      ),
     ],
   },
   {
@@ -22,7 +26,7 @@ export const MUTANTS: readonly Mutant[] = [
     seeds: 500,
     changes: [
       change(
-        'core/apply.ts',
+        'core/sync/apply-edits.ts',
         'resultOf(op, state, seen, row)',
         "resultOf(op, state, state === 'dup' ? seen : 0, row)",
       ),
@@ -31,14 +35,20 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'an op number is applied once',
     seeds: 500,
-    changes: [change('core/apply.ts', "if (client !== undefined && op.n <= seen) return answer('dup')", '')],
+    changes: [
+      change(
+        'core/sync/apply-edits.ts',
+        "if (client !== undefined && op.n <= seen) return answer('dup')",
+        '',
+      ),
+    ],
   },
   {
     rule: 'op numbers are durable before they are sent',
     seeds: 200,
     changes: [
       change(
-        'core/replica.ts',
+        'core/sync/replica.ts',
         'if (!op.offered) rows.set(bin, { ...row, op: { ...op, offered: true } })',
         '',
       ),
@@ -49,7 +59,7 @@ export const MUTANTS: readonly Mutant[] = [
     seeds: 2_000,
     changes: [
       change(
-        'core/wire.ts',
+        'core/sync/wire.ts',
         'marks.find(([ours, mark]) => String(ours) === seq && mark === theirMark)',
         'Number(seq) <= (marks.at(-1)?.[0] ?? 0) ? [Number(seq), theirMark] as const : undefined',
       ),
@@ -60,7 +70,7 @@ export const MUTANTS: readonly Mutant[] = [
     seeds: 500,
     changes: [
       change(
-        'core/apply.ts',
+        'core/sync/apply-edits.ts',
         'return op.base === null && row.text !== undefined && !isLive(row, now, session)',
         'return op.base === null',
       ),
@@ -71,7 +81,7 @@ export const MUTANTS: readonly Mutant[] = [
     seeds: 200,
     changes: [
       change(
-        'server/sync.ts',
+        'server/sync/exchange.ts',
         'return { v: PROTOCOL, parts: [], minted: true }',
         'const tag = visitorTag(visitor.token as never); return answerVisitor(arguments[0], tag, { ...request, parts: request.parts.map((part) => ({ ...part, tag })) })',
       ),
@@ -80,19 +90,21 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: '`strict`',
     seeds: 500,
-    changes: [change('core/apply.ts', 'if (op.strict || isMerged({ merge }))', 'if (isMerged({ merge }))')],
+    changes: [
+      change('core/sync/apply-edits.ts', 'if (op.strict || isMerged({ merge }))', 'if (isMerged({ merge }))'),
+    ],
   },
   {
     rule: 'gravestones',
     seeds: 2_000,
-    changes: [change('core/record.ts', 'floor: seq, erased: now, bins', 'floor: seq, bins')],
+    changes: [change('core/sync/record.ts', 'floor: seq, erased: now, bins', 'floor: seq, bins')],
   },
   {
     rule: 'tombstones',
     seeds: 500,
     changes: [
       change(
-        'core/apply.ts',
+        'core/sync/apply-edits.ts',
         'const bins = new Map(record.bins).set(op.bin, toRow(op, row, definition, seq, options))',
         'const bins = new Map(record.bins).set(op.bin, toRow(op, row, definition, seq, options)); if (op.text === undefined) bins.delete(op.bin)',
       ),
@@ -101,14 +113,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'last words of a page that is left',
     seeds: 500,
-    changes: [change('client/last-words.ts', 'texts?.setItem(ownKey, JSON.stringify(words))', '')],
+    changes: [change('client/replica/last-words.ts', 'texts?.setItem(ownKey, JSON.stringify(words))', '')],
   },
   {
     rule: 'op numbers go on after a loss of power',
     seeds: 4_000,
     changes: [
       change(
-        'core/replica.ts',
+        'core/sync/replica.ts',
         'const n = Math.max(replica.meta.last + 1, at)',
         'const n = replica.meta.last + 1',
       ),
@@ -119,7 +131,7 @@ export const MUTANTS: readonly Mutant[] = [
     seeds: 2_000,
     changes: [
       change(
-        'core/wire.ts',
+        'core/sync/wire.ts',
         'known && known[0] >= floor ? known[0] : undefined',
         'known ? known[0] + 0 * floor : undefined',
       ),
@@ -129,21 +141,25 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'an absent row with a base is a conflict',
     seeds: 6_000,
     changes: [
-      change('core/apply.ts', 'if (!row) return op.base === null || op.base === 0', 'if (!row) return true'),
+      change(
+        'core/sync/apply-edits.ts',
+        'if (!row) return op.base === null || op.base === 0',
+        'if (!row) return true',
+      ),
     ],
   },
   {
     rule: 'owner tags',
     seeds: 10_000,
-    changes: [change('server/sync.ts', 'if (isMistaken) return', 'if (!tag) return')],
+    changes: [change('server/sync/exchange.ts', 'if (isMistaken) return', 'if (!tag) return')],
   },
   {
     rule: 'age instead of time',
     seeds: 10_000,
     changes: [
-      change('core/replica.ts', 'age: Math.max(0, now - at),', 'age: at,'),
+      change('core/sync/replica.ts', 'age: Math.max(0, now - at),', 'age: at,'),
       change(
-        'core/apply.ts',
+        'core/sync/apply-edits.ts',
         'return now - Math.max(0, op.age)',
         'return op.age > 1e12 ? op.age : now - Math.max(0, op.age)',
       ),
@@ -152,12 +168,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'a fresh client id where storage fails',
     seeds: 4_000,
-    changes: [change('client/replica-rows.ts', '{ ...row, client: newId() }', 'row')],
+    changes: [change('client/replica/replica-rows.ts', '{ ...row, client: newId() }', 'row')],
   },
   {
     rule: 'an edit that waits in two places is applied once',
     seeds: 4_000,
-    changes: [change('client/replica-rows.ts', 'op: { ...op, also: { client, n: op.n } }', 'op')],
+    changes: [change('client/replica/replica-rows.ts', 'op: { ...op, also: { client, n: op.n } }', 'op')],
   },
 ]
 

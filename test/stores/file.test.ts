@@ -4,10 +4,10 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { fileStore } from '../../src/stores/file.ts'
 import { storeSuite } from '../../src/testing/store-suite.ts'
 import { directoriesIn, filesIn } from '../support/files-in.ts'
-import { fullDiskSuite } from '../support/full-disk-suite.ts'
-import { LATER, NOW, temporaryFolders } from '../support/open-store.ts'
-import { mountSmallDisk } from '../support/small-disk.ts'
-import { processSuite } from '../support/store-processes.ts'
+import { fullDiskSuite } from '../support/stores/full-disk-suite.ts'
+import { LATER, NOW, temporaryFolders } from '../support/stores/open-store.ts'
+import { mountSmallDisk } from '../support/stores/small-disk.ts'
+import { processSuite } from '../support/stores/store-processes.ts'
 
 const HOUR = 3_600_000
 const folders = temporaryFolders()

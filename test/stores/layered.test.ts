@@ -1,18 +1,18 @@
 import { join } from 'node:path'
 import { Redis as IoRedis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Store } from '../../src/server/store.ts'
 import { layeredStore } from '../../src/stores/layered.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { sqliteStore } from '../../src/stores/sqlite.ts'
+import type { Store } from '../../src/stores/store.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { storeSuite } from '../../src/testing/store-suite.ts'
 import { makeGate } from '../support/gate.ts'
 import { needs } from '../support/needs.ts'
-import { LATER, NOW, temporaryFolders } from '../support/open-store.ts'
-import { restless } from '../support/restless.ts'
+import { restless } from '../support/pages/restless.ts'
 import { type Redis, startRedis } from '../support/servers/redis.ts'
+import { LATER, NOW, temporaryFolders } from '../support/stores/open-store.ts'
 
 const folders = temporaryFolders()
 const openSqlite = () => sqliteStore(join(folders.make(), 'bins.db'))

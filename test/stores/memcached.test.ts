@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { memcachedStore } from '../../src/stores/memcached.ts'
 import { storeSuite } from '../../src/testing/store-suite.ts'
 import { needs } from '../support/needs.ts'
-import { LATER, NOW } from '../support/open-store.ts'
-import { outageSuite } from '../support/outage-suite.ts'
 import { type Memcached, startMemcached } from '../support/servers/memcached.ts'
-import { exitSuite, processSuite } from '../support/store-processes.ts'
+import { LATER, NOW } from '../support/stores/open-store.ts'
+import { outageSuite } from '../support/stores/outage-suite.ts'
+import { exitSuite, processSuite } from '../support/stores/store-processes.ts'
 
 const program = needs('memcached')
 const entry = { version: 1, text: 'text', expires: LATER }

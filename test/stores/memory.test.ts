@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { storeSuite } from '../../src/testing/store-suite.ts'
-import { LATER, NOW } from '../support/open-store.ts'
+import { LATER, NOW } from '../support/stores/open-store.ts'
 
 const TEXT = 'x'.repeat(1_000)
 

@@ -4,11 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeTable } from '../../src/stores/mysql/statements.ts'
 import { type MysqlPool, mysqlStore } from '../../src/stores/mysql.ts'
 import { storeSuite } from '../../src/testing/store-suite.ts'
-import { documentedSql } from '../support/documented-sql.ts'
-import { mysqlServers } from '../support/mysql-servers.ts'
-import { LATER, NOW } from '../support/open-store.ts'
+import { documentedSql } from '../support/package/documented-sql.ts'
 import type { Mysql } from '../support/servers/mysql.ts'
-import { exitSuite, processSuite } from '../support/store-processes.ts'
+import { mysqlServers } from '../support/stores/mysql-servers.ts'
+import { LATER, NOW } from '../support/stores/open-store.ts'
+import { exitSuite, processSuite } from '../support/stores/store-processes.ts'
 
 const entry = { version: 1, text: 'text', expires: LATER }
 let tables = 0

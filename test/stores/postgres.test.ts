@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeTable } from '../../src/stores/postgres/statements.ts'
 import { postgresStore } from '../../src/stores/postgres.ts'
 import { storeSuite } from '../../src/testing/store-suite.ts'
-import { documentedSql } from '../support/documented-sql.ts'
 import { needs } from '../support/needs.ts'
-import { LATER, NOW } from '../support/open-store.ts'
+import { documentedSql } from '../support/package/documented-sql.ts'
 import { type Postgres, startPostgres } from '../support/servers/postgres.ts'
-import { exitSuite, processSuite } from '../support/store-processes.ts'
+import { LATER, NOW } from '../support/stores/open-store.ts'
+import { exitSuite, processSuite } from '../support/stores/store-processes.ts'
 
 const program = needs('postgres')
 const entry = { version: 1, text: 'text', expires: LATER }

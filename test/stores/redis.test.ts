@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RedisStoreClient, redisStore } from '../../src/stores/redis.ts'
 import { storeSuite } from '../../src/testing/store-suite.ts'
 import { needs } from '../support/needs.ts'
-import { LATER, NOW } from '../support/open-store.ts'
-import { outageSuite } from '../support/outage-suite.ts'
 import { type Redis, type RedisCluster, startRedis, startRedisCluster } from '../support/servers/redis.ts'
-import { exitSuite, processSuite } from '../support/store-processes.ts'
+import { LATER, NOW } from '../support/stores/open-store.ts'
+import { outageSuite } from '../support/stores/outage-suite.ts'
+import { exitSuite, processSuite } from '../support/stores/store-processes.ts'
 
 const program = needs('redis')
 const entry = { version: 1, text: 'text', expires: LATER }

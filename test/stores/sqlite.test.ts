@@ -5,11 +5,11 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { writeTable } from '../../src/stores/sqlite/statements.ts'
 import { sqliteStore } from '../../src/stores/sqlite.ts'
 import { storeSuite } from '../../src/testing/store-suite.ts'
-import { documentedSql } from '../support/documented-sql.ts'
-import { fullDiskSuite } from '../support/full-disk-suite.ts'
-import { createBetterSqlite, LATER, NOW, temporaryFolders } from '../support/open-store.ts'
-import { mountSmallDisk } from '../support/small-disk.ts'
-import { processSuite, runProcesses } from '../support/store-processes.ts'
+import { documentedSql } from '../support/package/documented-sql.ts'
+import { fullDiskSuite } from '../support/stores/full-disk-suite.ts'
+import { createBetterSqlite, LATER, NOW, temporaryFolders } from '../support/stores/open-store.ts'
+import { mountSmallDisk } from '../support/stores/small-disk.ts'
+import { processSuite, runProcesses } from '../support/stores/store-processes.ts'
 
 const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
 const folders = temporaryFolders()

@@ -1,6 +1,6 @@
-import type * as Codec from '../../src/core/codec.ts'
-import type * as Cookie from '../../src/core/cookie.ts'
-import type { deriveKeys } from '../../src/server/keys.ts'
+import type * as Codec from '../../src/core/codec/codec.ts'
+import type * as Cookie from '../../src/core/cookie/cookie-format.ts'
+import type { deriveKeys } from '../../src/server/cookies/keys.ts'
 
 /**
  * Runs the golden vectors against the functions it is given. It imports nothing at run time, so that the same lines

@@ -3,7 +3,7 @@ import { memoryStore } from '../../src/stores/memory.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { storeSuite } from '../../src/testing/store-suite.ts'
 import { makeGate } from '../support/gate.ts'
-import { LATER, NOW } from '../support/open-store.ts'
+import { LATER, NOW } from '../support/stores/open-store.ts'
 
 const entry = { version: 1, text: 'text', expires: LATER }
 

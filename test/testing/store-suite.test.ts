@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Store, Stored } from '../../src/server/store.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
+import type { Store, Stored } from '../../src/stores/store.ts'
 import { storeSuite } from '../../src/testing/store-suite.ts'
 
 type Break = (store: Store) => Partial<Store>

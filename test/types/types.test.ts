@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { type Diagnostic, typeErrors } from '../support/type-errors.ts'
+import { type Diagnostic, typeErrors } from '../support/package/type-errors.ts'
 
 const FOLDER = import.meta.dirname
 const bad = readFileSync(join(FOLDER, 'bad.ts'), 'utf8').split('\n')

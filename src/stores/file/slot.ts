@@ -1,4 +1,4 @@
-import type { Stored } from '../../server/store.ts'
+import type { Stored } from '../store.ts'
 
 /**
  * One step in the life of a key; a slot file holds one. `version` 0 means that this step was a deletion, and

@@ -1,4 +1,4 @@
-import type { Stored } from '../../server/store.ts'
+import type { Stored } from '../store.ts'
 
 /** Writes an entry as one text: version and expiry in a first line, the text below. */
 export function formatEntry({ version, text, expires }: Stored): string {

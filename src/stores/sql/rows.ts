@@ -1,4 +1,4 @@
-import type { Stored } from '../../server/store.ts'
+import type { Stored } from '../store.ts'
 
 /** A row of the table in which a store keeps its entries, as clients answer it: big integers come in many shapes. */
 export interface Row {

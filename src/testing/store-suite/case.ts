@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Store, Stored } from '../../server/store.ts'
+import type { Store, Stored } from '../../stores/store.ts'
 
 /** What the system behind a store cannot help. */
 export interface StoreLimits {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Store } from '../../server/store.ts'
+import type { Store } from '../../stores/store.ts'
 import { entry, NOW, type StoreCases } from './case.ts'
 
 /** A call that has taken place: something happened to a key between two moments. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Store, Stored } from '../../server/store.ts'
+import type { Store, Stored } from '../../stores/store.ts'
 import { assertKept, create, entry, LATER, NOW, type StoreCases } from './case.ts'
 
 /** What a store may leave out, and keeps to where it has it. */

@@ -1,12 +1,12 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
-import { defineBins } from '../../../src/core/define-bins.ts'
+import { defineBins } from '../../../src/core/definition/define-bins.ts'
 import { serveBins } from '../../../src/server/server.ts'
 import { memoryStore } from '../../../src/stores/memory.ts'
 import { SECOND } from '../../support/clock.ts'
-import { fetchWith, requestWith } from '../../support/http.ts'
-import { settled, setUp } from '../../support/page-sync.ts'
+import { settled, setUp } from '../../support/pages/page-sync.ts'
+import { fetchWith, requestWith } from '../../support/sites/http.ts'
 
 describe('a sync', () => {
   it('sends nothing before there is something to send', async () => {

@@ -1,7 +1,7 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
-import { requestWith } from '../../support/http.ts'
-import { idle, offline, settled, setUp } from '../../support/page-sync.ts'
+import { idle, offline, settled, setUp } from '../../support/pages/page-sync.ts'
+import { requestWith } from '../../support/sites/http.ts'
 
 /** A visitor with a note, and what the server puts into the visitor's page. */
 async function setUpSnapshot() {

@@ -1,8 +1,8 @@
 /** The contract suite of `Bins` in a page: `bins.test.ts` serves it, and runs one case after the other. */
 
-import { openBins } from '../../../src/client/client.ts'
 import type { ClientBins } from '../../../src/client/client-bins.ts'
-import type { Definitions } from '../../../src/core/definition.ts'
+import { openBins } from '../../../src/client/open-bins.ts'
+import type { Definitions } from '../../../src/core/definition/definition.ts'
 import { BROWSER_PLACES, READ_ONLY_PLACES } from '../../suites/bins/places.ts'
 import { type BinsCase, binsCases, runCase, type Visit } from '../../suites/bins.ts'
 import { type Clock, openTimers } from '../../support/clock.ts'

@@ -1,5 +1,5 @@
 /** A page that edits and goes away at once, to itself, as often as its address says in `rounds`. */
-import { openBins } from '../../../src/client/client.ts'
+import { openBins } from '../../../src/client/open-bins.ts'
 import type { Tab } from './tab.ts'
 import { tabBins } from './tab-bins.ts'
 

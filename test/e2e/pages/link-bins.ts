@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { defineBins } from '../../../src/core/define-bins.ts'
+import { defineBins } from '../../../src/core/definition/define-bins.ts'
 
 /** The bins of `link.ts`, and of its server. */
 export const linkBins = defineBins({

@@ -1,6 +1,7 @@
 /** A shop whose cart can be taken to another device, for `link.test.ts`. */
-import { openBins } from '../../../src/client/client.ts'
+
 import { type TakenLink, takeLink } from '../../../src/client/link.ts'
+import { openBins } from '../../../src/client/open-bins.ts'
 import { linkBins } from './link-bins.ts'
 
 let link: TakenLink | undefined

@@ -1,5 +1,5 @@
 /** A page that edits and reloads itself at random. Its address says `tab`, `seed` and how many `edits` it makes. */
-import { openBins } from '../../../src/client/client.ts'
+import { openBins } from '../../../src/client/open-bins.ts'
 import type { Tab } from './tab.ts'
 import { tabBins } from './tab-bins.ts'
 

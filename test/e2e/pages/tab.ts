@@ -1,7 +1,7 @@
 /** A page with bins, for `tabs.test.ts` and `sync.test.ts` to work with. */
 
-import { openBins } from '../../../src/client/client.ts'
 import type { ClientBins } from '../../../src/client/client-bins.ts'
+import { openBins } from '../../../src/client/open-bins.ts'
 import type { BinsEvent } from '../../../src/core/event.ts'
 import { openTimers, type Timers } from '../../support/clock.ts'
 import { tabBins } from './tab-bins.ts'

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { runIn } from '../../support/browser.ts'
 import { isLong } from '../../support/long.ts'
+import { runIn } from '../../support/pages/browser.ts'
 import type { Tally } from '../pages/restless.ts'
 import type { Tab } from '../pages/tab.ts'
 import { isAtRest, ON_SERVER, type Stage, settle, shown } from './stage.ts'

@@ -1,7 +1,7 @@
 import type { Page } from 'puppeteer-core'
 import { expect, it } from 'vitest'
-import { runIn } from '../../support/browser.ts'
 import { isLong } from '../../support/long.ts'
+import { runIn } from '../../support/pages/browser.ts'
 import type { Tab } from '../pages/tab.ts'
 import { isAtRest, type Stage, settle } from './stage.ts'
 

@@ -1,6 +1,6 @@
 import type { Page } from 'puppeteer-core'
 import { expect, it } from 'vitest'
-import { runIn } from '../../support/browser.ts'
+import { runIn } from '../../support/pages/browser.ts'
 import { descendantsOf, pauseProcess, threadsOf } from '../../support/processes.ts'
 import type { Tab } from '../pages/tab.ts'
 import { type Stage, settle, shown } from './stage.ts'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { BrowserContext, Page } from 'puppeteer-core'
 import { expect, it } from 'vitest'
-import { launchBrowser, runIn } from '../../support/browser.ts'
+import { launchBrowser, runIn } from '../../support/pages/browser.ts'
 import type { Tab } from '../pages/tab.ts'
 import { type Stage, settle, shown } from './stage.ts'
 

@@ -1,4 +1,4 @@
-import type { OnMessage } from '../../../src/client/page.ts'
+import type { OnMessage } from '../../../src/client/page/page.ts'
 import type { Fate } from '../world/fate.ts'
 import type { Life } from '../world/life.ts'
 

@@ -1,4 +1,4 @@
-import type { Rows } from '../../../src/client/storages/rows.ts'
+import type { Rows } from '../../../src/client/table/rows.ts'
 import type { Fate } from '../world/fate.ts'
 import type { Life } from '../world/life.ts'
 import type { Timeline } from '../world/timeline.ts'

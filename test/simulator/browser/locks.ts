@@ -1,4 +1,4 @@
-import type { Page } from '../../../src/client/page.ts'
+import type { Page } from '../../../src/client/page/page.ts'
 import type { Life } from '../world/life.ts'
 
 /** The locks of a browser, as `navigator.locks` has them. */

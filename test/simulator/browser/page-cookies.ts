@@ -1,5 +1,5 @@
-import type { PageCookies } from '../../../src/client/storages/cookie.ts'
-import { parseTags, type Tags } from '../../../src/core/tags.ts'
+import type { PageCookies } from '../../../src/client/page/cookies.ts'
+import { parseTags, type Tags } from '../../../src/core/cookie/tags.ts'
 import type { CookieJar } from './jar.ts'
 
 /** Whom the cookies of a browser speak of, if of anybody. */

@@ -1,4 +1,4 @@
-import type { ReplicaMeta, ReplicaRow } from '../../../src/core/replica.ts'
+import type { ReplicaMeta, ReplicaRow } from '../../../src/core/sync/replica.ts'
 import { type Connection, openConnection } from '../site/network.ts'
 import { idsIn } from '../world/bins.ts'
 import type { World } from '../world/world.ts'

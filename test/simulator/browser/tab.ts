@@ -1,5 +1,5 @@
 import type { ClientBins } from '../../../src/client/client-bins.ts'
-import type { Moment, Page } from '../../../src/client/page.ts'
+import type { Moment, Page } from '../../../src/client/page/page.ts'
 import { openPageBins } from '../../../src/client/page-bins.ts'
 import type { Site } from '../site/site.ts'
 import { idsIn, PROGRAMS, type ProgramVersion } from '../world/bins.ts'

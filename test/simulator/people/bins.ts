@@ -1,5 +1,5 @@
-import { defineBins } from '../../../src/core/define-bins.ts'
-import { userKey, userTag } from '../../../src/server/user.ts'
+import { defineBins } from '../../../src/core/definition/define-bins.ts'
+import { userKey, userTag } from '../../../src/server/identity/user.ts'
 import { isTexts, schemaOf } from '../world/bins.ts'
 
 /** Everybody's edits are ids, and nobody takes one away: whatever is missing is lost. */

@@ -1,5 +1,5 @@
-import type { BinsRecord } from '../../../src/core/record.ts'
-import { userKey } from '../../../src/server/user.ts'
+import type { BinsRecord } from '../../../src/core/sync/record.ts'
+import { userKey } from '../../../src/server/identity/user.ts'
 import type { World } from '../world/world.ts'
 import { USERS, type User } from './bins.ts'
 import type { Device } from './device.ts'

@@ -1,6 +1,6 @@
-import type { BinsRecord, Row } from '../../../src/core/record.ts'
-import { parseRecord } from '../../../src/core/record-text.ts'
-import { visitorTag } from '../../../src/server/token.ts'
+import type { BinsRecord, Row } from '../../../src/core/sync/record.ts'
+import { parseRecord } from '../../../src/core/sync/record-text.ts'
+import { visitorTag } from '../../../src/server/identity/token.ts'
 import { BIN_NAMES, idsIn, isChain, isList } from '../world/bins.ts'
 import { mayHaveCopies, type World } from '../world/world.ts'
 

@@ -1,5 +1,5 @@
 import { BinsError } from '../../../src/core/error.ts'
-import type { Store, Stored } from '../../../src/server/store.ts'
+import type { Store, Stored } from '../../../src/stores/store.ts'
 import type { Life } from '../world/life.ts'
 import type { World } from '../world/world.ts'
 import { type History, openHistory } from './history.ts'

@@ -1,6 +1,6 @@
 import { BinsError } from '../../../src/core/error.ts'
 import { MAX_TOMBSTONES } from '../../../src/core/limits.ts'
-import type { ServerBins } from '../../../src/server/server-bins.ts'
+import type { ServerBins } from '../../../src/server/request/server-bins.ts'
 import type { Profile } from '../browser/profile.ts'
 import { pickProfile, pickTab, type Scene, type Step } from '../scene.ts'
 import { type EditOptions, makeEdit } from '../world/edit.ts'

@@ -1,5 +1,5 @@
-import { defineBins } from '../../../src/core/define-bins.ts'
-import type { Definitions } from '../../../src/core/definition.ts'
+import { defineBins } from '../../../src/core/definition/define-bins.ts'
+import type { Definitions } from '../../../src/core/definition/definition.ts'
 
 /** Versions of the program that a simulated site has run. */
 export type ProgramVersion = 1 | 2

@@ -1,4 +1,4 @@
-import type { Store } from '../../../src/server/store.ts'
+import type { Store } from '../../../src/stores/store.ts'
 import { type Fate, type FateOptions, openFate } from './fate.ts'
 import { type Ledger, openLedger } from './ledger.ts'
 import { openTimeline, type Timeline } from './timeline.ts'

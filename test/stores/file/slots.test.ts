@@ -4,8 +4,8 @@ import { extname, join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { fileStore } from '../../../src/stores/file.ts'
 import { filesIn } from '../../support/files-in.ts'
-import { LATER, NOW, temporaryFolders } from '../../support/open-store.ts'
-import { runProcesses, runProcessSync, type Task } from '../../support/store-processes.ts'
+import { LATER, NOW, temporaryFolders } from '../../support/stores/open-store.ts'
+import { runProcesses, runProcessSync, type Task } from '../../support/stores/store-processes.ts'
 
 const folders = temporaryFolders()
 const { linkSync, readdirSync, readFileSync, statSync } = fs

@@ -2,9 +2,9 @@ import { MemcacheClient } from 'memcache-client'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { memcachedStore } from '../../../src/stores/memcached.ts'
 import { needs } from '../../support/needs.ts'
-import { LATER, NOW } from '../../support/open-store.ts'
-import { startProxy } from '../../support/proxy.ts'
 import { startMemcached } from '../../support/servers/memcached.ts'
+import { startProxy } from '../../support/sites/proxy.ts'
+import { LATER, NOW } from '../../support/stores/open-store.ts'
 
 const program = needs('memcached')
 const entry = (version: number, text = `text ${version}`) => ({ version, text, expires: LATER })

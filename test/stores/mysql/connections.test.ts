@@ -2,14 +2,14 @@ import { createPool, type Pool, type PoolOptions, type RowDataPacket } from 'mys
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeTable } from '../../../src/stores/mysql/statements.ts'
 import { mysqlStore } from '../../../src/stores/mysql.ts'
-import { fullDiskSuite } from '../../support/full-disk-suite.ts'
-import { mysqlServers } from '../../support/mysql-servers.ts'
-import { LATER, NOW } from '../../support/open-store.ts'
-import { outageSuite } from '../../support/outage-suite.ts'
-import { startProxy } from '../../support/proxy.ts'
 import type { Mysql } from '../../support/servers/mysql.ts'
 import { unprivileged } from '../../support/servers/program.ts'
-import { mountSmallDisk } from '../../support/small-disk.ts'
+import { startProxy } from '../../support/sites/proxy.ts'
+import { fullDiskSuite } from '../../support/stores/full-disk-suite.ts'
+import { mysqlServers } from '../../support/stores/mysql-servers.ts'
+import { LATER, NOW } from '../../support/stores/open-store.ts'
+import { outageSuite } from '../../support/stores/outage-suite.ts'
+import { mountSmallDisk } from '../../support/stores/small-disk.ts'
 
 const disk = mountSmallDisk()
 const entry = { version: 1, text: 'text', expires: LATER }

@@ -1,11 +1,11 @@
 import { Redis as IoRedis } from 'ioredis'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { type BinsRecord, createRecord } from '../../../src/core/record.ts'
-import { openRecords } from '../../../src/server/records.ts'
+import { type BinsRecord, createRecord } from '../../../src/core/sync/record.ts'
+import { openRecords } from '../../../src/server/records/records.ts'
 import { redisStore } from '../../../src/stores/redis.ts'
 import { needs } from '../../support/needs.ts'
-import { CLUSTER_CLIENTS } from '../../support/redis-clients.ts'
 import { type RedisCluster, startRedisCluster } from '../../support/servers/redis.ts'
+import { CLUSTER_CLIENTS } from '../../support/stores/redis-clients.ts'
 
 const program = needs('redis')
 const KEYS = Array.from({ length: 30 }, (_, index) => `key ${index}`)

@@ -1,12 +1,12 @@
 import { Redis as IoRedis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Store } from '../../../src/server/store.ts'
 import { redisStore } from '../../../src/stores/redis.ts'
+import type { Store } from '../../../src/stores/store.ts'
 import { needs } from '../../support/needs.ts'
-import { LATER, NOW } from '../../support/open-store.ts'
-import { startProxy } from '../../support/proxy.ts'
-import { CLIENTS, type TestClient } from '../../support/redis-clients.ts'
 import { type Redis, startRedis } from '../../support/servers/redis.ts'
+import { startProxy } from '../../support/sites/proxy.ts'
+import { LATER, NOW } from '../../support/stores/open-store.ts'
+import { CLIENTS, type TestClient } from '../../support/stores/redis-clients.ts'
 
 const program = needs('redis')
 const entry = (version: number, text = `text ${version}`) => ({ version, text, expires: LATER })

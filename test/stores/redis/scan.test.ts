@@ -1,11 +1,11 @@
 import { Cluster, Redis as IoRedis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import type { Store } from '../../../src/server/store.ts'
 import { redisStore } from '../../../src/stores/redis.ts'
+import type { Store } from '../../../src/stores/store.ts'
 import { needs } from '../../support/needs.ts'
-import { LATER, NOW } from '../../support/open-store.ts'
-import { CLUSTER_CLIENTS, type TestClient } from '../../support/redis-clients.ts'
 import { type RedisCluster, startRedisCluster } from '../../support/servers/redis.ts'
+import { LATER, NOW } from '../../support/stores/open-store.ts'
+import { CLUSTER_CLIENTS, type TestClient } from '../../support/stores/redis-clients.ts'
 
 const program = needs('redis')
 const KEYS = Array.from({ length: 90 }, (_, index) => `key ${index}`).sort()

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { openDatabase, type SqliteSync } from '../../../src/stores/sqlite/database.ts'
-import { temporaryFolders } from '../../support/open-store.ts'
+import { temporaryFolders } from '../../support/stores/open-store.ts'
 
 const folders = temporaryFolders()
 

@@ -1,5 +1,5 @@
 import type { Bins } from '../../../src/core/bins.ts'
-import type { BinOptions, Definitions } from '../../../src/core/definition.ts'
+import type { BinOptions, Definitions } from '../../../src/core/definition/definition.ts'
 import type { Clock } from '../../support/clock.ts'
 
 /** Where a side can keep bins. */

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import type { Bins } from '../../../src/core/bins.ts'
-import { defineBins } from '../../../src/core/define-bins.ts'
+import { defineBins } from '../../../src/core/definition/define-bins.ts'
 import { checkEqual, checkRejects, checkSame } from '../check.ts'
 import type { BinsCases } from './case.ts'
 

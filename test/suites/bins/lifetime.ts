@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { defineBins } from '../../../src/core/define-bins.ts'
+import { defineBins } from '../../../src/core/definition/define-bins.ts'
 import { MINUTE, SECOND } from '../../support/clock.ts'
 import { checkEqual, checkRejects, checkSame, checkThrows } from '../check.ts'
 import type { BinsCases } from './case.ts'

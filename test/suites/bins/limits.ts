@@ -1,6 +1,6 @@
-import { cookieBytes, formatPlain } from '../../../src/core/cookie.ts'
-import { defineBins } from '../../../src/core/define-bins.ts'
-import type { BinOptions } from '../../../src/core/definition.ts'
+import { cookieBytes, formatPlain } from '../../../src/core/cookie/cookie-format.ts'
+import { defineBins } from '../../../src/core/definition/define-bins.ts'
+import type { BinOptions } from '../../../src/core/definition/definition.ts'
 import { checkEqual, checkRejects, checkSame, checkThrows } from '../check.ts'
 import type { BinsCase, BinsCases } from './case.ts'
 

@@ -1,4 +1,4 @@
-import { defineBins } from '../../../src/core/define-bins.ts'
+import { defineBins } from '../../../src/core/definition/define-bins.ts'
 import { checkEqual, checkRejects, checkSame, checkThrows } from '../check.ts'
 import type { BinsCase, BinsCases, Place } from './case.ts'
 

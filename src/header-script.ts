@@ -1,0 +1,5 @@
+export { headerTransport } from './client/header/header-transport.ts'
+export { takeLink } from './client/link.ts'
+export { openBins } from './client/open-bins.ts'
+export { defineBins } from './core/definition/define-bins.ts'
+export { BinsError } from './core/error.ts'

@@ -1,0 +1,1 @@
+export { type HeaderTransportOptions, headerTransport } from './client/header/header-transport.ts'

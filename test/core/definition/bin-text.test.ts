@@ -1,0 +1,219 @@
+import { describe, expect, it } from 'vitest'
+import * as z from 'zod/mini'
+import { encode } from '../../../src/core/codec/codec.ts'
+import {
+  fallback,
+  fromTrusted,
+  fromUntrusted,
+  toOwnText,
+  toText,
+} from '../../../src/core/definition/bin-text.ts'
+import { defineBins } from '../../../src/core/definition/define-bins.ts'
+import type { BinOptions, Definition } from '../../../src/core/definition/definition.ts'
+import type { BinsError } from '../../../src/core/error.ts'
+
+/** A definition whose types are of no interest. */
+function define(options: unknown): Definition {
+  return defineBins({ bin: options as BinOptions }).find('bin')
+}
+
+function failure(run: () => unknown): BinsError {
+  try {
+    run()
+  } catch (error) {
+    // What else it may be shows in the test.
+    return error as BinsError
+  }
+  throw new Error('nothing was thrown')
+}
+
+const COUNT = define({ schema: z.object({ count: z.number() }) })
+const TRIMMED = define({
+  schema: z.pipe(
+    z.string(),
+    z.transform((text: string) => text.trim()),
+  ),
+})
+const BROKEN = define({
+  schema: {
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate() {
+        throw new Error('the schema is broken')
+      },
+    },
+  },
+})
+
+describe('toText', () => {
+  it('encodes what the schema makes of the data', () => {
+    expect(toText(define({}), { a: new Date(0) })).toBe(encode({ a: new Date(0) }))
+    expect(toText(TRIMMED, '  hello ')).toBe(encode('hello'))
+  })
+
+  it.each([0, '', false, null, [], {}, Number.NaN])('takes %j for data', (data) => {
+    expect(toText(define({}), data)).toBe(encode(data))
+  })
+
+  it('refuses undefined as a mistake', () => {
+    expect(() => toText(COUNT, undefined)).toThrow(
+      new TypeError('Bin "bin": undefined is no data; pass null to delete the bin.'),
+    )
+  })
+
+  it('refuses what the schema refuses, with its issues, and without the data', () => {
+    const error = failure(() => toText(COUNT, { count: 'precious' }))
+    expect(error).toMatchObject({
+      code: 'INVALID_DATA',
+      bin: 'bin',
+      issues: [{ message: expect.any(String), path: ['count'] }],
+    })
+    expect(error.message).toMatch(/^Data for bin "bin" was refused: at count: /)
+    expect(error.message).not.toContain('precious')
+  })
+
+  it('refuses what cannot be encoded, with its path', () => {
+    expect(failure(() => toText(define({}), { a: [() => {}] }))).toMatchObject({
+      code: 'INVALID_DATA',
+      bin: 'bin',
+      issues: [{ path: ['a', 0] }],
+    })
+  })
+
+  it('refuses a schema that goes on changing its own output', () => {
+    const growing = define({
+      schema: z.pipe(
+        z.string(),
+        z.transform((text: string) => `${text}!`),
+      ),
+    })
+    expect(failure(() => toText(growing, 'hello'))).toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringContaining('idempotent'),
+    })
+  })
+
+  it('refuses an asynchronous schema as a mistake', () => {
+    const asynchronous = { '~standard': { version: 1, vendor: 'test', validate: async () => ({ value: 1 }) } }
+    expect(() => toText(define({ schema: asynchronous }), 1)).toThrow(TypeError)
+  })
+})
+
+describe.each([
+  ['fromTrusted', fromTrusted],
+  ['fromUntrusted', fromUntrusted],
+] as const)('%s', (_, read) => {
+  it('reads what toText has written', () => {
+    for (const data of [{ count: 1 }, { count: -0 }]) {
+      expect(read(COUNT, { text: toText(COUNT, data), version: 1 })).toEqual({ data })
+    }
+  })
+
+  it('reads data that nobody can change', () => {
+    const reading = read(define({}), { text: encode({ list: [{ a: 1 }] }), version: 1 })
+    const { list } = ('data' in reading ? reading.data : {}) as { list: object[] }
+    expect([Object.isFrozen(list), Object.isFrozen(list[0])]).toEqual([true, true])
+  })
+
+  it('reads what the schema makes of it', () => {
+    expect(read(TRIMMED, { text: encode(' hello '), version: 1 })).toEqual({ data: 'hello' })
+  })
+
+  it('says what is wrong with what it cannot read', () => {
+    expect(read(COUNT, { text: 'rubbish', version: 1 })).toEqual({ problem: 'unreadable' })
+    expect(read(COUNT, { text: encode({ count: 'one' }), version: 1 })).toEqual({ problem: 'invalid' })
+    expect(read(COUNT, { text: encode({ count: 1 }), version: 2 })).toEqual({ problem: 'outdated' })
+  })
+
+  it('does not let a schema or a migration stop it', () => {
+    expect(read(BROKEN, { text: encode(1), version: 1 })).toMatchObject({
+      problem: 'invalid',
+      cause: { message: 'the schema is broken' },
+    })
+    const migrating = define({
+      version: 2,
+      migrate() {
+        throw new Error('the migration is broken')
+      },
+    })
+    expect(read(migrating, { text: encode(1), version: 1 })).toMatchObject({ problem: 'invalid' })
+    expect(read(migrating, { text: encode(1), version: 2 })).toEqual({ data: 1 })
+  })
+
+  it('migrates older data, and validates it then', () => {
+    const calls: unknown[] = []
+    const migrating = define({
+      version: 3,
+      schema: z.object({ count: z.number() }),
+      migrate(data: unknown, version: number) {
+        calls.push([data, version])
+        return typeof data === 'number' ? { count: data } : data
+      },
+    })
+    expect(read(migrating, { text: encode(7), version: 1 })).toEqual({ data: { count: 7 } })
+    expect(read(migrating, { text: encode('seven'), version: 2 })).toEqual({ problem: 'invalid' })
+    expect(read(migrating, { text: encode({ count: 8 }), version: 3 })).toEqual({ data: { count: 8 } })
+    expect(calls).toEqual([
+      [7, 1],
+      ['seven', 2],
+    ])
+  })
+
+  it('shares nothing with a default of the schema', () => {
+    const shared = { inner: { a: 1 } }
+    const definition = define({ schema: z.object({ x: z._default(z.object({ inner: z.any() }), shared) }) })
+    const reading = read(definition, { text: encode({}), version: 1 })
+    expect(reading).toEqual({ data: { x: { inner: { a: 1 } } } })
+    expect(Object.isFrozen(shared.inner)).toBe(false)
+  })
+})
+
+describe('toOwnText', () => {
+  it('writes anew what somebody else has written', () => {
+    expect(toOwnText(TRIMMED, { text: encode(' hello '), version: 1 })).toBe(encode('hello'))
+  })
+
+  it('migrates what is older', () => {
+    const migrating = define({ version: 2, migrate: (data: unknown) => [data] })
+    expect(toOwnText(migrating, { text: encode(1), version: 1 })).toBe(encode([1]))
+    expect(toOwnText(migrating, { text: encode(1), version: 2 })).toBe(encode(1))
+  })
+
+  it.each(['rubbish', '', 'null', '{"json":1,"more":1}', '{"json":1,"meta":{"values":["Date"]}}'])(
+    'refuses the text %j',
+    (text) => {
+      expect(failure(() => toOwnText(define({}), { text, version: 1 }))).toMatchObject({
+        code: 'INVALID_DATA',
+      })
+    },
+  )
+
+  it('refuses what the schema refuses', () => {
+    expect(failure(() => toOwnText(COUNT, { text: encode(1), version: 1 }))).toMatchObject({
+      code: 'INVALID_DATA',
+    })
+  })
+})
+
+describe('fallback', () => {
+  it('is the default, which nobody shares', () => {
+    const data = { list: [1] }
+    const definition = define({ default: data })
+    const [one, other] = [fallback(definition), fallback(definition)]
+    expect(one).toEqual(data)
+    expect(one).not.toBe(data)
+    expect(one).not.toBe(other)
+    expect(Object.isFrozen((one as typeof data).list)).toBe(true)
+    expect(Object.isFrozen(data)).toBe(false)
+  })
+
+  it('is what the schema says of undefined', () => {
+    let count = 0
+    const counting = define({ schema: z._default(z.number(), () => (count += 1)) })
+    expect([fallback(counting), fallback(counting)]).toEqual([1, 2])
+    expect(fallback(define({ schema: z.optional(z.string()) }))).toBeUndefined()
+    expect(fallback(COUNT)).toBeUndefined()
+    expect(fallback(define({}))).toBeUndefined()
+  })
+})
