@@ -33,6 +33,12 @@ const SYSTEMS = {
     return inFolder((folder, name) => sqliteStore(join(folder, `${name}.db`)))
   },
 
+  /** The same in shared memory, as Linux has it. */
+  async 'sqlite-shm'() {
+    const { sqliteStore } = await import('breadbin/stores/sqlite')
+    return inFolder((folder, name) => sqliteStore(join(folder, `${name}.db`)), '/dev/shm')
+  },
+
   async postgres() {
     const { Pool } = await import('pg')
     const { postgresStore } = await import('breadbin/stores/postgres')
@@ -101,8 +107,8 @@ export async function openSystem(name) {
   return { name, fill: system.open, ...system }
 }
 
-function inFolder(openIn) {
-  const folder = mkdtempSync(join(tmpdir(), 'breadbin-bench-'))
+function inFolder(openIn, parent = tmpdir()) {
+  const folder = mkdtempSync(join(parent, 'breadbin-bench-'))
   return {
     open: (name) => openIn(folder, name),
     close: () => rmSync(folder, { recursive: true }),

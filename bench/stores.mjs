@@ -19,7 +19,7 @@ import { NAMES, openSystem } from './stores-open.mjs'
 
 const KINDS = {
   speed: NAMES,
-  growth: ['memory', 'file', 'sqlite', 'postgres', 'redis'],
+  growth: ['memory', 'file', 'sqlite', 'sqlite-shm', 'postgres', 'redis'],
   sweep: NAMES,
 }
 const { values, positionals } = parseArgs({

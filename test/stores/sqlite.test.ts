@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -65,6 +65,20 @@ describe('sqliteStore of a path', () => {
     }
   })
 })
+
+const SHARED_MEMORY = '/dev/shm'
+
+if (existsSync(SHARED_MEMORY)) {
+  const shared = temporaryFolders(SHARED_MEMORY)
+
+  describe('sqliteStore of a path in shared memory', () => {
+    afterAll(shared.remove)
+    storeSuite(it, { open: () => sqliteStore(join(shared.make(), 'bins.db')) })
+    processSuite(it, 'node:sqlite', shared.make)
+  })
+} else {
+  it.skip('needs /dev/shm: run the tests on Linux')
+}
 
 describe('sqliteStore of a better-sqlite3 database', () => {
   storeSuite(it, { open: () => sqliteStore(new Database(':memory:')) })
