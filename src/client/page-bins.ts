@@ -1,4 +1,4 @@
-import { type BinText, toText } from '../core/definition/bin-text.ts'
+import { type BinText, toOwn } from '../core/definition/bin-text.ts'
 import { openConsent, toCategories } from '../core/definition/consent.ts'
 import type { Definition, Definitions } from '../core/definition/definition.ts'
 import { BinsError } from '../core/error.ts'
@@ -114,8 +114,10 @@ export async function openPageBins<D extends Definitions>(
 
   function textFor(definition: Definition, data: unknown): BinText | undefined {
     if (data === null) return undefined
-    const text = toText(definition, data)
+    const own = toOwn(definition, data)
+    const { text } = own
     if (definition.storage !== 'cookie') checkBinSize(definition.name, text)
+    reader.expect(definition, own)
     return { text, version: definition.version }
   }
 

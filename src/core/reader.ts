@@ -1,3 +1,5 @@
+import type { Encoded } from './codec/codec.ts'
+import { freeze } from './codec/freeze.ts'
 import { type BinText, fallback, fromTrusted, fromUntrusted, type Reading } from './definition/bin-text.ts'
 import type { Definition, Definitions } from './definition/definition.ts'
 import { type OnEvent, report } from './event.ts'
@@ -12,7 +14,12 @@ export interface KeptText extends BinText {
 export interface Reader {
   /** Data of a bin, deep-frozen, or its default; the same object until its text changes. */
   get(name: string): unknown
-  /** Data of any text, or the default; not remembered. */
+  /**
+   * Takes the data of a text that was made for a definition just now, and may become what a bin holds: then it is not read
+   * again. Freezes them.
+   */
+  expect(definition: Definition, own: Encoded): void
+  /** Data of any text, or the default. Remembers nothing. */
   read(definition: Definition, kept: KeptText | undefined): unknown
   /** Whether a bin holds data of its own: also data that is too new for this definition. */
   has(name: string): boolean
@@ -32,7 +39,7 @@ export interface ReaderOptions {
   readonly onEvent?: OnEvent | undefined
 }
 
-interface Entry extends KeptText {
+interface Entry extends BinText {
   readonly reading: Reading
 }
 
@@ -57,22 +64,27 @@ export function openReader(
   { read = readText, onEvent }: ReaderOptions = {},
 ): Reader {
   const entries = new Map<string, Entry>()
+  /** By name, what was made last. It may never come to be what the bin holds, so it does not take the entry's place. */
+  const expected = new Map<string, Entry>()
   const fallbacks = new Map<string, unknown>()
   const subscriptions = new Map<string, Set<Subscription>>()
 
   function entryOf(name: string): Entry | undefined {
     const definition = definitions.find(name)
     const kept = find(definition)
-    const known = entries.get(name)
     if (!kept) {
-      if (known) entries.delete(name)
+      entries.delete(name)
       return undefined
     }
-    if (known && known.text === kept.text && known.version === kept.version) return known
-    const { text, version, trusted } = kept
-    const entry = { text, version, trusted, reading: readOrReport(definition, kept) }
+    const { text, version } = kept
+    const entry = remembered(name, kept) ?? { text, version, reading: readOrReport(definition, kept) }
     entries.set(name, entry)
     return entry
+  }
+
+  function remembered(name: string, kept: BinText): Entry | undefined {
+    const both = [entries.get(name), expected.get(name)]
+    return both.find((entry) => entry?.text === kept.text && entry.version === kept.version)
   }
 
   function readOrReport(definition: Definition, kept: KeptText): Reading {
@@ -110,8 +122,11 @@ export function openReader(
 
   return {
     get,
+    expect({ name, version }, { text, data }) {
+      expected.set(name, { text, version, reading: { data: freeze(data) } })
+    },
     read(definition, kept) {
-      const reading = kept && readOrReport(definition, kept)
+      const reading = kept && (remembered(definition.name, kept)?.reading ?? readOrReport(definition, kept))
       return reading && 'data' in reading ? reading.data : fallbackOf(definition.name)
     },
     has(name) {

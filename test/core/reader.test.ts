@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
-import { encode } from '../../src/core/codec/codec.ts'
+import { encode, encodeCopy } from '../../src/core/codec/codec.ts'
 import { defineBins } from '../../src/core/definition/define-bins.ts'
 import type { BinsEvent } from '../../src/core/event.ts'
-import { type KeptText, openReader } from '../../src/core/reader.ts'
+import { type KeptText, openReader, readText } from '../../src/core/reader.ts'
 
 const bins = defineBins({
   list: { schema: z.array(z.number()), default: [] },
@@ -15,14 +15,22 @@ const bins = defineBins({
 function open() {
   const kept = new Map<string, KeptText>()
   const events: BinsEvent[] = []
+  const reads: string[] = []
   let lookups = 0
   const find = ({ name }: { name: string }) => {
     lookups += 1
     return kept.get(name)
   }
   return {
-    reader: openReader(bins, find, { onEvent: (event) => events.push(event) }),
+    reader: openReader(bins, find, {
+      onEvent: (event) => events.push(event),
+      read(definition, kept) {
+        reads.push(kept.text)
+        return readText(definition, kept)
+      },
+    }),
     events,
+    reads,
     put(name: string, data: unknown, { version = 1, trusted = true } = {}) {
       kept.set(name, { text: encode(data), version, trusted })
     },
@@ -98,6 +106,45 @@ describe('a reader', () => {
     expect(reader.read(definition, { text: encode([2]), version: 1, trusted: true })).toEqual([2])
     expect(reader.read(definition, undefined)).toEqual([])
     expect(reader.get('list')).toBe(first)
+  })
+
+  it('does not read what was made for a bin just now, and freezes it', () => {
+    const { reader, put, reads } = open()
+    put('list', [1])
+    const first = reader.get('list')
+    const own = encodeCopy([2])
+    reader.expect(bins.find('list'), own)
+    // It may have been refused.
+    expect(reader.get('list')).toBe(first)
+    put('list', [2])
+    expect([reader.get('list'), Object.isFrozen(own.data)]).toEqual([[2], true])
+    expect(reader.get('list')).toBe(own.data)
+    expect(reads).toEqual([encode([1])])
+  })
+
+  it('does not read anew for an update what it has just read', () => {
+    const { reader, put, reads } = open()
+    put('list', [1])
+    const first = reader.get('list')
+    expect(reader.read(bins.find('list'), { text: encode([1]), version: 1, trusted: true })).toBe(first)
+    expect(reads).toEqual([encode([1])])
+  })
+
+  it('gives the same object, though the same data are made once more', () => {
+    const { reader, put } = open()
+    put('list', [1])
+    const first = reader.get('list')
+    reader.expect(bins.find('list'), encodeCopy([1]))
+    put('list', [1])
+    expect(reader.get('list')).toBe(first)
+  })
+
+  it('reads what was made for another version', () => {
+    const { reader, put, reads } = open()
+    reader.expect(bins.find('newer'), encodeCopy('mine'))
+    put('newer', 'mine', { version: 1 })
+    expect(reader.get('newer')).toBe('mine')
+    expect(reads).toHaveLength(1)
   })
 
   it('refuses a name that nobody defined', () => {

@@ -34,7 +34,7 @@ describe.each(['breadbin.min.js', 'breadbin.cookie.min.js'])('a cookie bin of %s
   }
 
   it.each(texts)('holds %s, though the file has superjson in part', async (text) => {
-    const written = await write(decode(text))
+    const written = await write(decode(text)?.data)
     const read = await written.profile.run(async () => (await breadbin.openBins(definitions)).get('bin'))
     expect(written.text).toBe(text)
     // What the file read, in its own words: frozen data is known to the copy of Breadbin that froze it.

@@ -8,17 +8,17 @@ import { ROOT } from '../support/run.ts'
 /** Most bytes of a script file, in brotli; docs/decisions/002-bytes.md says why not less. */
 const SCRIPTS = {
   // Everything, superjson, js-cookie and idb-keyval included.
-  'breadbin.min.js': 24_400,
-  'breadbin.header.min.js': 25_000,
+  'breadbin.min.js': 24_550,
+  'breadbin.header.min.js': 25_200,
   // For pages that use cookies alone.
-  'breadbin.cookie.min.js': 11_450,
+  'breadbin.cookie.min.js': 11_700,
 }
 
 /** Everything, for those who bundle it: with all of superjson, which our script files have in part. */
-const MAX_BUNDLED_BYTES = 26_250
+const MAX_BUNDLED_BYTES = 26_400
 
 /** The same with transport by a header. */
-const MAX_HEADER_BYTES = 26_850
+const MAX_HEADER_BYTES = 27_050
 
 /** Words that only code for servers has; pages read a header of ours that has one of them in its name. */
 const SERVER_WORDS = ['createHmac', 'node:', 'Set-Cookie', 'set-cookie', 'ZodError', '_zod']

@@ -50,7 +50,7 @@ export function codecMismatches(
   return [
     ...texts.flatMap(({ name, data, text }) => [
       ...mismatch(`encode: ${name}`, encode(toData(data)), text),
-      ...mismatch(`decode: ${name}`, decode(text), toData(data)),
+      ...mismatch(`decode: ${name}`, decode(text)?.data, toData(data)),
       ...mismatch(`decodeTrusted: ${name}`, decodeTrusted(text), toData(data)),
     ]),
     ...refused.flatMap(({ why, text }) => [

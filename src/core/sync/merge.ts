@@ -1,4 +1,4 @@
-import { encode } from '../codec/codec.ts'
+import { isSame } from '../codec/same.ts'
 import { type BinText, fromTrusted, toText } from '../definition/bin-text.ts'
 import type { Definition, Definitions } from '../definition/definition.ts'
 
@@ -70,10 +70,6 @@ export function mergeFields(base: unknown, mine: unknown, theirs: unknown): unkn
     if (value !== undefined) merged.push([key, value])
   }
   return Object.fromEntries(merged)
-}
-
-function isSame(one: unknown, other: unknown): boolean {
-  return Object.is(one, other) || (one !== undefined && other !== undefined && encode(one) === encode(other))
 }
 
 function isPlain(data: unknown): data is Record<string, unknown> {

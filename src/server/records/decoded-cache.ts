@@ -1,5 +1,6 @@
+import type { Encoded } from '../../core/codec/codec.ts'
 import { freeze } from '../../core/codec/freeze.ts'
-import type { OwnText, Reading } from '../../core/definition/bin-text.ts'
+import type { Reading } from '../../core/definition/bin-text.ts'
 import type { Definition } from '../../core/definition/definition.ts'
 import { type KeptText, readText } from '../../core/reader.ts'
 import { openMemo } from './cache.ts'
@@ -9,7 +10,7 @@ export interface Readings {
   /** Reads what is kept for a definition. */
   read(definition: Definition, kept: KeptText): Reading
   /** Remembers a text that was made for the definition just now, since it is going to be read. Freezes its data. */
-  expect(definition: Definition, own: OwnText): void
+  expect(definition: Definition, own: Encoded): void
 }
 
 /** Most bytes that the remembered data of a server may take. */

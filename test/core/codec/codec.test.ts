@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import superjson, { SuperJSON } from 'superjson'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { decode, decodeTrusted, encode } from '../../../src/core/codec/codec.ts'
+import { decode, decodeTrusted, encode, encodeCopy, tryEncode } from '../../../src/core/codec/codec.ts'
 import { freeze } from '../../../src/core/codec/freeze.ts'
 import { BinsError } from '../../../src/core/error.ts'
 import { codecMismatches } from '../../support/vectors.ts'
@@ -64,7 +64,7 @@ describe('the codec', () => {
     fc.assert(
       fc.property(anyData, (value) => {
         const text = encode(value)
-        expect(encode(decode(text))).toBe(text)
+        expect(encode(decode(text)?.data)).toBe(text)
         expect(encode(decodeTrusted(text))).toBe(text)
       }),
       RUNS,
@@ -147,7 +147,7 @@ describe('encode', () => {
 
   it('accepts what is just within the limits', () => {
     for (const value of [nested(32), nestedMaps(16), Array(65_535).fill(0), [1n - 10n ** 1000n]]) {
-      expect(decode(encode(value))).toEqual(value)
+      expect(decode(encode(value))?.data).toEqual(value)
     }
   })
 
@@ -205,7 +205,7 @@ describe('encode', () => {
     fc.assert(
       fc.property(anyData, (value) => {
         const text = encode(value)
-        expect(encode(freeze(decode(text)))).toBe(text)
+        expect(encode(freeze(decode(text)?.data))).toBe(text)
       }),
       RUNS,
     )
@@ -224,7 +224,57 @@ describe('encode', () => {
   })
 })
 
+describe('encodeCopy', () => {
+  it('gives the data that decode reads from its text', () => {
+    fc.assert(
+      fc.property(anyData, (value) => {
+        const { text, data } = encodeCopy(value)
+        expect(text).toBe(encode(value))
+        expect(data).toStrictEqual(decodeTrusted(text))
+        expect(encode(data)).toBe(text)
+      }),
+      RUNS,
+    )
+  })
+
+  it('shares nothing with what it was given', () => {
+    const value = { list: [{ a: 1 }], at: new Date(0), map: new Map([['k', { b: 1 }]]) }
+    const { data } = encodeCopy(value)
+    value.list[0] = { a: 2 }
+    value.at.setTime(1)
+    value.map.clear()
+    expect(data).toEqual({ list: [{ a: 1 }], at: new Date(0), map: new Map([['k', { b: 1 }]]) })
+  })
+
+  it('does not parse its text', () => {
+    const parse = vi.spyOn(JSON, 'parse')
+    encodeCopy({ list: [1], at: new Date(0) })
+    expect(parse).not.toHaveBeenCalled()
+  })
+})
+
+describe('tryEncode', () => {
+  it('answers the issues of what cannot be encoded, and hides no other failure', () => {
+    expect(tryEncode({ a: 1 })).toEqual({ text: '{"json":{"a":1}}', data: { a: 1 } })
+    expect(tryEncode([() => 1])).toMatchObject({ issues: [{ message: 'a function is no data', path: [0] }] })
+    expect([tryEncode(undefined), tryEncode(() => 1)].map(({ text }) => text)).toEqual([undefined, undefined])
+    const failing = {
+      get a() {
+        throw new RangeError('broken')
+      },
+    }
+    expect(() => tryEncode(failing)).toThrow(RangeError)
+  })
+})
+
 describe('decode', () => {
+  it('answers the data twice, so that what a schema does to them is seen', () => {
+    const text = '{"json":{"list":[1]}}'
+    const { data, own } = decode(text) ?? {}
+    expect([data, own]).toEqual([{ list: [1] }, { text, data: { list: [1] } }])
+    expect(own?.data).not.toBe(data)
+  })
+
   it.each<[string, string]>([
     [
       'a typed array of a gigabyte',
@@ -258,7 +308,7 @@ describe('decode', () => {
     fc.assert(
       fc.property(mutated(texts), (text) => {
         const decoded = decode(text)
-        if (decoded !== undefined) expect(encode(decoded)).toBe(text)
+        if (decoded) expect([encode(decoded.data), decoded.own.text]).toEqual([text, text])
       }),
       { ...RUNS, numRuns: 3_000 },
     )

@@ -1,10 +1,12 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import * as z from 'zod/mini'
 import { encode } from '../../../src/core/codec/codec.ts'
+import { freeze } from '../../../src/core/codec/freeze.ts'
 import {
   fallback,
   fromTrusted,
   fromUntrusted,
+  toOwn,
   toOwnText,
   toText,
 } from '../../../src/core/definition/bin-text.ts'
@@ -34,6 +36,28 @@ const TRIMMED = define({
     z.transform((text: string) => text.trim()),
   ),
 })
+
+/** A definition whose schema does this to data, and how often it was asked. */
+function counting(change: (data: unknown) => unknown, options: object = {}) {
+  const calls = { count: 0 }
+  const validate = (data: unknown) => {
+    calls.count += 1
+    return { value: change(data) }
+  }
+  const schema = { '~standard': { version: 1, vendor: 'test', validate } }
+  return { calls, definition: define({ schema, ...options }) }
+}
+
+/** Data of all kinds, which none of these tests share. */
+const rich = () => ({
+  list: [1, { deep: null }],
+  at: new Date(0),
+  map: new Map([['a', new Set([1n])]]),
+  link: new URL('http://a/'),
+  none: undefined,
+  odd: [Number.NaN, -0],
+})
+
 const BROKEN = define({
   schema: {
     '~standard': {
@@ -92,6 +116,49 @@ describe('toText', () => {
       code: 'INVALID_DATA',
       message: expect.stringContaining('idempotent'),
     })
+  })
+
+  it('refuses a schema that goes on changing the data that it is given', () => {
+    const { definition } = counting((data) => {
+      const list = data as number[]
+      list.push(list.length)
+      return list
+    })
+    expect(failure(() => toText(definition, [7]))).toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringContaining('idempotent'),
+    })
+  })
+
+  it.each<[string, (data: unknown) => unknown]>([
+    ['answers what it is given', (data) => data],
+    ['answers a copy', (data) => structuredCloneOf(data)],
+  ])('asks a schema once that leaves the data as they are, and %s', (_, change) => {
+    const { calls, definition } = counting(change)
+    expect(toText(definition, rich())).toBe(encode(rich()))
+    expect(calls.count).toBe(1)
+  })
+
+  it('asks it once as well about data that come from a bin', () => {
+    const { calls, definition } = counting((data) => ({ ...(data as object) }))
+    const reading = fromTrusted(define({}), { text: encode(rich()), version: 1 })
+    expect(toText(definition, 'data' in reading && reading.data)).toBe(encode(rich()))
+    expect(calls.count).toBe(1)
+  })
+
+  it('asks a schema twice that changes the data, and keeps what it has changed', () => {
+    const { calls, definition } = counting((data) => ({ ...(data as object), isSeen: true }))
+    expect(toText(definition, { a: 1 })).toBe(encode({ a: 1, isSeen: true }))
+    expect(calls.count).toBe(2)
+    const sorting = counting((data) => (data as number[]).sort())
+    expect(toText(sorting.definition, [2, 1])).toBe(encode([1, 2]))
+    expect(sorting.calls.count).toBe(2)
+  })
+
+  it('takes what cannot be encoded, if the schema makes data of it', () => {
+    const { calls, definition } = counting((data) => (data instanceof RegExp ? data.source : data))
+    expect(toText(definition, /a/)).toBe(encode('a'))
+    expect(calls.count).toBe(2)
   })
 
   it('refuses an asynchronous schema as a mistake', () => {
@@ -169,7 +236,85 @@ describe.each([
   })
 })
 
+describe('toOwn', () => {
+  it('gives the data of the text, which nobody else has', () => {
+    for (const change of [(data: unknown) => data, (data: unknown) => ({ ...(data as object), more: [] })]) {
+      const data = rich()
+      const { definition } = counting(change)
+      const own = toOwn(definition, data)
+      expect(encode(own.data)).toBe(own.text)
+      freeze(own.data)
+      expect([data, data.list, data.at].some(Object.isFrozen)).toBe(false)
+    }
+  })
+
+  it('does not let the schema keep a hand on them', () => {
+    const seen: object[] = []
+    const { definition } = counting((data) => {
+      seen.push(data as object)
+      return data
+    })
+    const own = toOwn(definition, { list: [1] })
+    for (const data of seen) Object.assign(data, { list: [2] })
+    expect(own.data).toEqual({ list: [1] })
+  })
+})
+
+describe('fromUntrusted', () => {
+  it('does not let the schema keep a hand on the data', () => {
+    const seen: object[] = []
+    const { definition } = counting((data) => {
+      seen.push(data as object)
+      return { ...(data as object) }
+    })
+    const reading = fromUntrusted(definition, { text: encode({ list: [1] }), version: 1 })
+    for (const data of seen) Object.assign(data, { list: [2] })
+    expect(reading).toEqual({ data: { list: [1] } })
+    expect(seen).toHaveLength(1)
+  })
+})
+
 describe('toOwnText', () => {
+  it('asks a schema once that leaves the data as they are, and encodes once, to prove the text', () => {
+    const { calls, definition } = counting((data) => structuredCloneOf(data))
+    const text = encode(rich())
+    const stringify = vi.spyOn(JSON, 'stringify')
+    expect(toOwnText(definition, { text, version: 1 })).toBe(text)
+    const made = stringify.mock.results.filter(({ value }) => text.startsWith(`{"json":${value}`))
+    stringify.mockRestore()
+    expect([calls.count, made.length]).toEqual([1, 1])
+  })
+
+  it('asks a schema twice that changes the data', () => {
+    const { calls, definition } = counting((data) => String(data).trim())
+    expect(toOwnText(definition, { text: encode(' a '), version: 1 })).toBe(encode('a'))
+    expect(calls.count).toBe(2)
+  })
+
+  it('does not show the schema what nobody of us has written', () => {
+    const { calls, definition } = counting((data) => data)
+    expect(failure(() => toOwnText(definition, { text: '{"json":[1, 2]}', version: 1 }))).toMatchObject({
+      code: 'INVALID_DATA',
+    })
+    expect(calls.count).toBe(0)
+  })
+
+  it('refuses a schema that goes on changing its own output', () => {
+    const { definition } = counting((data) => Number(data) + 1)
+    expect(failure(() => toOwnText(definition, { text: encode(1), version: 1 }))).toMatchObject({
+      message: expect.stringContaining('idempotent'),
+    })
+  })
+
+  it('keeps what a migration changes in place', () => {
+    const migrate = (data: unknown) => Object.assign(data as object, { more: 1 })
+    const { definition } = counting((data) => ({ ...(data as object) }), { version: 2, migrate })
+    expect(toOwnText(definition, { text: encode({ a: 1 }), version: 1 })).toBe(encode({ a: 1, more: 1 }))
+    expect(fromUntrusted(definition, { text: encode({ a: 1 }), version: 1 })).toEqual({
+      data: { a: 1, more: 1 },
+    })
+  })
+
   it('writes anew what somebody else has written', () => {
     expect(toOwnText(TRIMMED, { text: encode(' hello '), version: 1 })).toBe(encode('hello'))
   })
@@ -217,3 +362,10 @@ describe('fallback', () => {
     expect(fallback(define({}))).toBeUndefined()
   })
 })
+
+/** A copy of data, as a schema makes one: `structuredClone` does not know a URL. */
+function structuredCloneOf(data: unknown): unknown {
+  const { link, ...rest } = data as ReturnType<typeof rich>
+  const { list, at, map, none, odd } = structuredClone(rest)
+  return { list, at, map, link: new URL(link), none, odd }
+}
