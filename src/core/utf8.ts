@@ -1,3 +1,9 @@
+/** Encodes text. */
+export const encoder = new TextEncoder()
+
+/** Decodes well-formed UTF-8, and throws a TypeError for anything else. Without `ignoreBOM` it would drop a U+FEFF at the start. */
+export const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 /** Length of a well-formed string in UTF-8 bytes. An encoder would have to make the bytes. */
 export function utf8Length(text: string): number {
   let bytes = text.length

@@ -7,6 +7,7 @@ import { memoryRows } from '../../src/client/table/memory.ts'
 import { defineBins } from '../../src/core/definition/define-bins.ts'
 import { fakePage } from '../support/pages/fake-page.ts'
 import { fakeStorage } from '../support/pages/fake-storage.ts'
+import { decodedJson } from '../support/wire.ts'
 
 const bins = defineBins({ note: { schema: z.string(), browser: 'write' } })
 
@@ -25,7 +26,7 @@ async function setUp({ canKeep = true } = {}) {
       return () => listeners.delete(listener)
     },
     fetch(_, init) {
-      if (init?.keepalive) sent.push(JSON.parse(String(init.body)).parts[0].ops[0].data)
+      if (init?.keepalive) sent.push(decodedJson(JSON.parse(String(init.body)).parts[0].ops[0].text))
       return new Promise(() => {})
     },
   })
@@ -42,7 +43,7 @@ describe('a page that is left', () => {
     state.set('note', 'stored')
     await state.save()
     for (const moment of ['hidden', 'left', 'hidden'] as const) befall(moment)
-    expect(sent).toEqual([{ json: 'stored' }])
+    expect(sent).toEqual(['stored'])
   })
 
   it('writes down what its own listeners edit after ours', async () => {

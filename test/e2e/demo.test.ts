@@ -4,6 +4,7 @@ import puppeteer, { type Browser, type BrowserContext, type HTTPResponse, type P
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Demo, startDemo } from '../examples/start-demo.ts'
 import { needs } from '../support/needs.ts'
+import { readable } from '../support/wire.ts'
 
 const chromium = needs('chromium')
 
@@ -63,7 +64,7 @@ if (chromium) {
       })
       opened.on('pageerror', (error) => complaints.push(String(error)))
       opened.on('request', (request) => {
-        sent += `${request.url()} ${JSON.stringify(request.headers())} ${request.postData() ?? ''}\n`
+        sent += `${request.url()} ${JSON.stringify(request.headers())} ${readable(request.postData() ?? '')}\n`
       })
       await opened.evaluateOnNewDocument(() => {
         document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>

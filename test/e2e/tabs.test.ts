@@ -6,6 +6,7 @@ import { needs } from '../support/needs.ts'
 import { launchBrowser, runIn, type TestBrowser } from '../support/pages/browser.ts'
 import { bundle } from '../support/pages/browser-bundle.ts'
 import { openSite, pageWith, type Site } from '../support/sites/http-site.ts'
+import { decodedJson } from '../support/wire.ts'
 import type { Tab } from './pages/tab.ts'
 import { tabBins } from './pages/tab-bins.ts'
 
@@ -76,8 +77,8 @@ function noteAcknowledged(): Map<string, number> {
     if (!request.url.endsWith('/sync')) return response
     const { parts = [] } = await response.clone().json()
     for (const { results } of parts) {
-      for (const { state, bin, data } of results)
-        if (state === 'ok' && bin === 'count') counts.set(cookie, data.json)
+      for (const { state, bin, text } of results)
+        if (state === 'ok' && bin === 'count') counts.set(cookie, Number(decodedJson(text)))
     }
     return response
   }

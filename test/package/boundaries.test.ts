@@ -13,6 +13,7 @@ const ROOMS = [
   'core/error.ts',
   'core/event.ts',
   'core/utf8.ts',
+  'core/base64url.ts',
   'core/check.ts',
   'core/codec/',
   'core/definition/',

@@ -8,6 +8,7 @@ import { HOSTILE } from '../support/hostile.ts'
 import { isLong } from '../support/long.ts'
 import { ORIGIN, openCookieJar, requestWith, take } from '../support/sites/http.ts'
 import { openSite } from '../support/sites/requests.ts'
+import { coded } from '../support/wire.ts'
 
 /** Inputs of each kind: 10⁶ in the long tests. */
 const RUNS = isLong ? 1_000_000 : 10_000
@@ -132,26 +133,25 @@ describe('whatever is sent', () => {
     async () => {
       const { server, cookies, store, clock } = await openVictim()
       const tag = /bb\.o=([^;]*)/.exec(cookies)?.[1] ?? null
-      const op = {
-        n: 5,
-        bin: 'cart',
-        base: null,
-        data: { json: ['milk'], meta: { values: {} } },
-        age: 0.5,
-        sv: 1,
+      const op = { n: 5, bin: 'cart', base: null, age: 0.5, sv: 1 }
+      const part = { owner: 'visitor', store: 'default', tag, cursor: 'a.1.b' }
+      const bodyOf = (text: string) => {
+        const ops = [
+          { ...op, text },
+          { ...op, n: 6, bin: 'other', gone: true },
+        ]
+        return JSON.stringify({ v: 1, client: 'client', parts: [{ ...part, ops }] })
       }
-      const part = {
-        owner: 'visitor',
-        store: 'default',
-        tag,
-        cursor: 'a.1.b',
-        ops: [op, { ...op, n: 6, gone: true }],
-      }
-      const body = JSON.stringify({ v: 1, client: 'client', parts: [part], read: ['plain'] })
+      const milk = '{"json":["milk",null],"meta":{"values":{"1":["undefined"]},"v":1}}'
+      const body = fc.oneof(
+        near(bodyOf(coded(milk))),
+        near(milk).map((text) => bodyOf(coded(text))),
+        near(coded(milk)).map(bodyOf),
+      )
       const [, token] = /__Host-bb=([^;]*)/.exec(cookies) ?? []
       const link = JSON.stringify({ v: 1, token, merge: true })
       const path = fc.constantFrom('/bins/sync', '/bins/sync', '/bins/link', '/bins/events', '/bins/')
-      await check(fc.tuple(near(body), near(link), path), async ([sync, use, where]) => {
+      await check(fc.tuple(body, near(link), path), async ([sync, use, where]) => {
         const text = where.includes('link') ? use : sync
         const isEvents = where.includes('events')
         const request = new Request(

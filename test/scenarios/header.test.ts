@@ -13,6 +13,7 @@ import { type Got, type Listening, listen, send } from '../support/sites/express
 import { frameworks, bins as pageBins } from '../support/sites/frameworks.ts'
 import { openCookieJar } from '../support/sites/http.ts'
 import { openEvents, SECRETS } from '../support/sites/requests.ts'
+import { codedJson } from '../support/wire.ts'
 
 const APP = 'https://app.example'
 const PAGE = { origin: APP, 'sec-fetch-site': 'cross-site' }
@@ -76,7 +77,7 @@ function sync(
   return carrier.browse('/bins/sync', { method: 'POST', headers: { ...JSON_OF_PAGE, ...headers }, body })
 }
 
-const op = (fruit: string, n = 1) => ({ n, bin: 'cart', base: null, data: { json: [fruit] }, age: 0, sv: 1 })
+const op = (fruit: string, n = 1) => ({ n, bin: 'cart', base: null, text: codedJson([fruit]), age: 0, sv: 1 })
 
 const bodyOf = ({ body }: Got): unknown => JSON.parse(body)
 
@@ -168,7 +169,7 @@ describe('transport by a header', () => {
   it('follows the browser session', async () => {
     const { listening } = await serve()
     const carrier = openCarrier(listening)
-    const draft = { ...op('apple'), bin: 'tab', data: { json: 'text' } }
+    const draft = { ...op('apple'), bin: 'tab', text: codedJson('text') }
     await sync(carrier, [draft])
     const synced = await sync(carrier, [draft])
     expect(carriedIn(synced)).toContainEqual(['bb.s', expect.anything(), undefined])

@@ -5,7 +5,7 @@ import type { WireOp } from '../../core/sync/wire.ts'
 export interface OfferLimits {
   /** Number of ops. */
   readonly maxOps: number
-  /** UTF-8 bytes of the ops as JSON; one may have more. */
+  /** Bytes that the ops take in a request, about; one may have more. */
   readonly maxBytes: number
 }
 

@@ -50,7 +50,7 @@ export type AnyOwner = 'visitor' | 'user'
 
 /** How often one exchange may have to start over, because its owner has changed or more is to be sent. */
 const MAX_ROUNDS = 20
-/** What ops of one sync may have; the rest is for what is around them. In bytes. */
+/** What ops of one sync may have, in bytes: all that a record can hold, as base64url. The rest is for what is around them. */
 const MAX_OPS_BYTES = MAX_SYNC_BYTES * 0.75
 /** What ops of a last request may have, in bytes: browsers send 64 KiB for a page that is gone. */
 const LAST_OPS_BYTES = 56 * 1024

@@ -1,10 +1,6 @@
+import { fromBase64url, toBase64url } from '../base64url.ts'
 import { MAX_COOKIE_BYTES } from '../limits.ts'
-import { utf8Length } from '../utf8.ts'
-
-const encoder = new TextEncoder()
-
-// Without `ignoreBOM` it would drop a U+FEFF at the start.
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+import { decoder, encoder, utf8Length } from '../utf8.ts'
 
 /** What `encodeURIComponent` leaves as it is, of the characters that must be escaped. */
 const ESCAPES = new Map([
@@ -30,7 +26,7 @@ export function toPayload(text: string): string {
   // Nothing was escaped: base64url cannot be shorter.
   if (readable.length === text.length) return `'${readable}`
   const isShorter = readable.length <= Math.ceil((utf8Length(text) * 4) / 3)
-  return isShorter ? `'${readable}` : `~${toBase64url(encoder.encode(text))}`
+  return isShorter ? `'${readable}` : `~${toBase64url(text)}`
 }
 
 /** Reads what {@link toPayload} writes; `undefined` for anything else. */
@@ -83,15 +79,4 @@ function toPartners(pairs: readonly string[]): Uint8Array {
     partners[other] = one
   }
   return partners
-}
-
-function toBase64url(bytes: Uint8Array): string {
-  // Not in one `fromCharCode(...bytes)`: the number of arguments is limited.
-  const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')
-  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
-}
-
-function fromBase64url(base64url: string): string {
-  const binary = atob(base64url.replaceAll('-', '+').replaceAll('_', '/'))
-  return decoder.decode(Uint8Array.from(binary, (character) => character.charCodeAt(0)))
 }

@@ -1,3 +1,4 @@
+import { fromBase64url } from '../base64url.ts'
 import type { BinText } from '../definition/bin-text.ts'
 import type { MergeBin } from './merge.ts'
 import {
@@ -232,10 +233,11 @@ function dropUnnamed(rows: Map<string, ReplicaRow>, part: AnswerPart, { storeOf 
 }
 
 function toKnown(row: Partial<WireChange>, now: number): Known | undefined {
-  const { rev, sv, data, gone, ttl } = row
+  const { rev, sv, text, gone, ttl } = row
   if (rev === undefined || sv === undefined) return undefined
-  if (gone || data === undefined) return { rev, expires: Infinity }
-  return { rev, kept: { text: JSON.stringify(data), version: sv }, expires: now + (ttl ?? Infinity) }
+  if (gone || text === undefined) return { rev, expires: Infinity }
+  const kept = { text: fromBase64url(text), version: sv }
+  return { rev, kept, expires: now + (ttl ?? Infinity) }
 }
 
 function reasonOf({ state }: WireResult): { message: string } {

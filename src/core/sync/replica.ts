@@ -1,3 +1,4 @@
+import { toBase64url } from '../base64url.ts'
 import type { BinText } from '../definition/bin-text.ts'
 import { utf8Length } from '../utf8.ts'
 import type { OtherNumber, WireOp } from './wire.ts'
@@ -86,6 +87,9 @@ export interface Replica {
   /** The rest. */
   readonly meta: ReplicaMeta
 }
+
+/** Bytes that an op takes in a request besides its bin's name and its text: most take a hundred, as JSON. */
+const OP_BYTES = 128
 
 /** Most unanswered edits of a bin that are remembered. */
 const MAX_SENT = 128
@@ -182,7 +186,7 @@ export function offer(
   let bytes = 0
   for (const [bin, op] of pending) {
     const wire = toWireOp(bin, op, now)
-    bytes += utf8Length(JSON.stringify(wire))
+    bytes += OP_BYTES + utf8Length(bin) + (wire.text?.length ?? 0)
     if (ops.length === maxOps || (ops.length > 0 && bytes > maxBytes)) break
     const row = rows.get(bin) ?? EMPTY_ROW
     if (!op.offered) rows.set(bin, { ...row, op: { ...op, offered: true } })
@@ -239,7 +243,7 @@ function toWireOp(bin: string, { n, kept, at, from, strict, also }: PendingOp, n
     n,
     bin,
     base: ownBase(from)?.rev ?? null,
-    ...(kept ? { data: JSON.parse(kept.text) } : { gone: true }),
+    ...(kept ? { text: toBase64url(kept.text) } : { gone: true }),
     ...(strict ? { strict } : {}),
     age: Math.max(0, now - at),
     sv: kept?.version ?? 1,

@@ -1,3 +1,4 @@
+import { toBase64url } from '../base64url.ts'
 import type { BinsRecord, Row } from './record.ts'
 
 /** Version of the sync protocol. */
@@ -19,8 +20,10 @@ export interface WireOp {
   bin: string
   /** `rev` that was edited; 0 = believed absent, `null` = never pulled. */
   base: number | null
-  /** superjson's output; left out of a deletion. */
-  data?: unknown
+  /**
+   * The bin's text in base64url, so that nothing on the way parses, escapes or takes offence at it; left out of a deletion.
+   */
+  text?: string
   /** A deletion. */
   gone?: true
   /** Whether nothing may be overwritten with it that it was not computed from. */
@@ -74,8 +77,8 @@ export interface WireRow {
   rev: number
   /** Version of the data's shape. */
   sv: number
-  /** superjson's output; left out when the bin is gone. */
-  data?: unknown
+  /** The bin's text in base64url; left out when the bin is gone. */
+  text?: string
   /** The bin is deleted or expired. */
   gone?: true
   /** In how many ms the data expires. */
@@ -212,5 +215,5 @@ export function isLater(cursor: string, other: string | undefined): boolean {
 /** Converts a row to what a client learns of it. */
 export function toWireRow({ rev, version, text, expires }: Row, live: boolean, now: number): WireRow {
   if (!live || text === undefined) return { rev, sv: version, gone: true }
-  return { rev, sv: version, data: JSON.parse(text), ttl: expires - now }
+  return { rev, sv: version, text: toBase64url(text), ttl: expires - now }
 }

@@ -1,8 +1,9 @@
+import { parseBase64url } from '../../core/base64url.ts'
 import { toOwnText } from '../../core/definition/bin-text.ts'
 import type { Consent } from '../../core/definition/consent.ts'
 import { BinsError } from '../../core/error.ts'
 import { report } from '../../core/event.ts'
-import { BARE_AGE } from '../../core/limits.ts'
+import { BARE_AGE, MAX_BIN_BYTES } from '../../core/limits.ts'
 import { apply, type Op, type OpResult } from '../../core/sync/apply-edits.ts'
 import { type BinsRecord, liveUntil } from '../../core/sync/record.ts'
 import { renewRows } from '../../core/sync/renewal.ts'
@@ -31,6 +32,9 @@ import { changesSince, tellRow } from '../records/changes.ts'
 import { newMark } from '../records/new-record.ts'
 import { isUserPlace, userPlace } from '../records/record-ref.ts'
 import { opsOf } from './wire-schema.ts'
+
+/** Most characters of base64url that a bin's text can have. */
+const MAX_CODED_LENGTH = Math.ceil((MAX_BIN_BYTES * 4) / 3)
 
 /** What came of looking at an op before the record: the op to apply, or its refusal. */
 type Checked = { readonly op: Op } | { readonly refused: WireResult }
@@ -178,7 +182,7 @@ async function owed(sync: Sync): Promise<void> {
 /** Validates an op as data from anybody. */
 function check({ parts, visitor, consent }: Sync, { owner, store }: RequestPart, wire: WireOp): Checked {
   const { definitions, onEvent } = parts
-  const { n, bin, base, gone: isDeletion, strict, age, sv, also } = wire
+  const { n, bin, base, text: coded, strict, age, sv, also } = wire
   const refused = (state: WireResult['state'], issues?: WireResult['issues']): Checked => ({
     refused: { n, bin, state, seen: 0, ...(issues ? { issues } : {}) },
   })
@@ -189,16 +193,19 @@ function check({ parts, visitor, consent }: Sync, { owner, store }: RequestPart,
   if (!isWritable || !isPlaced) return refused('denied')
   const options = { ...(strict ? { strict } : {}), ...(also ? { also } : {}) }
   const op = { n, bin, base, age, version: definition.version, ...options }
-  if (isDeletion) return { op }
+  if (coded === undefined) return { op }
   if (!consent.allows(definition)) return refused('denied')
   if (sv > definition.version) return refused('outdated')
+  if (coded.length > MAX_CODED_LENGTH) return refused('too-large')
+  const sent = parseBase64url(coded)
+  if (sent === undefined) return refused('invalid', [{ message: 'the text is no base64url of UTF-8' }])
   try {
-    const text = toOwnText(definition, { text: JSON.stringify(wire.data), version: sv })
+    const text = toOwnText(definition, { text: sent, version: sv })
     if (definition.maxAge === 'session') visitor.startSession()
     return { op: { ...op, text } }
   } catch (cause) {
     if (cause instanceof BinsError) return refused('invalid', cause.issues.map(toWireIssue))
-    // The schema, the migration or JSON.stringify gave up on it, and would do so each time.
+    // The schema or the migration gave up on it, and would do so each time.
     report(onEvent, { type: 'sync-failed', cause })
     return refused('invalid', [{ message: 'the data cannot be checked' }])
   }

@@ -9,7 +9,8 @@ const op = z.strictObject({
   n: count.check(z.positive()),
   bin: z.string().check(z.minLength(1), z.maxLength(MAX_NAME_BYTES)),
   base: z.nullable(count),
-  data: z.optional(z.unknown()),
+  // What is in it is for each op alone to answer for: the others are none the worse for it.
+  text: z.optional(z.string()),
   gone: z.optional(z.literal(true)),
   strict: z.optional(z.literal(true)),
   age: z.number().check(z.nonnegative()),
@@ -95,6 +96,6 @@ export function opsOf({ parts }: SyncRequest): SyncRequest['parts'][number]['ops
   return parts.flatMap(({ ops }) => ops)
 }
 
-function isOneOrOther({ data, gone }: { data?: unknown; gone?: true }): boolean {
-  return (data === undefined) === (gone === true)
+function isOneOrOther({ text, gone }: { text?: string; gone?: true }): boolean {
+  return (text === undefined) === (gone === true)
 }

@@ -12,6 +12,7 @@ import type { AnswerPart } from '../../../src/core/sync/wire.ts'
 import { MINUTE, openClock } from '../../support/clock.ts'
 import { fakePage } from '../../support/pages/fake-page.ts'
 import { fakeStorage } from '../../support/pages/fake-storage.ts'
+import { codedJson } from '../../support/wire.ts'
 
 const schema = z.string()
 
@@ -81,7 +82,7 @@ function answer(changes: AnswerPart['changes'], results: AnswerPart['results'] =
   return { store: 'default', tag: 'tag', cursor: 'epoch.100.mark', results, changes, reset: true }
 }
 
-const theirs = (bin: string, data: string) => ({ bin, rev: 100, sv: 1, data: { json: data }, ttl: MINUTE })
+const theirs = (bin: string, data: string) => ({ bin, rev: 100, sv: 1, text: codedJson(data), ttl: MINUTE })
 
 describe('the replica of a page', () => {
   it('is there again after a reload, with its edits', async () => {

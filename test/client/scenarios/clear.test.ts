@@ -6,6 +6,7 @@ import { openSync } from '../../../src/client/sync/schedule.ts'
 import { memoryRows } from '../../../src/client/table/memory.ts'
 import { fakePage } from '../../support/pages/fake-page.ts'
 import { bins, idle, openGate } from '../../support/pages/page-sync.ts'
+import { codedJson } from '../../support/wire.ts'
 
 describe('a clear that takes long to be stored', () => {
   it('shows nothing of an answer that arrives meanwhile', async () => {
@@ -49,7 +50,7 @@ describe('a clear that takes long to be stored', () => {
     void sync.now().catch(() => {})
     await idle()
     void sync.clear()
-    const change = { bin: 'note', rev: 9, sv: 1, data: { json: 'old' }, ttl: 1_000 }
+    const change = { bin: 'note', rev: 9, sv: 1, text: codedJson('old'), ttl: 1_000 }
     const part = {
       store: 'default',
       tag: 'tag',

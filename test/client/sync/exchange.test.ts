@@ -2,11 +2,13 @@
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import { defineBins } from '../../../src/core/definition/define-bins.ts'
+import { MAX_SYNC_BYTES } from '../../../src/core/limits.ts'
 import { serveBins } from '../../../src/server/server.ts'
 import { memoryStore } from '../../../src/stores/memory.ts'
 import { SECOND } from '../../support/clock.ts'
 import { settled, setUp } from '../../support/pages/page-sync.ts'
 import { fetchWith, requestWith } from '../../support/sites/http.ts'
+import { readable } from '../../support/wire.ts'
 
 describe('a sync', () => {
   it('sends nothing before there is something to send', async () => {
@@ -56,7 +58,7 @@ describe('a sync', () => {
     const { answer } = network
     network.answer = async (request) => {
       const response = await answer(request)
-      answers.push(await response.clone().text())
+      answers.push(readable(await response.clone().text()))
       return response
     }
     const page = await openPage()
@@ -160,6 +162,35 @@ describe('a sync', () => {
     expect((await page.sync()).accepted).toHaveLength(80)
     const state = await server.open(requestWith(profile.jar))
     for (const name of names) expect(state.get(name)).toBe(name.repeat(50))
+  })
+})
+
+describe('a sync of all that a record can hold', () => {
+  it.each([
+    ['the largest bins', 4, 16_384, 1],
+    ['as many bins as one request takes', 64, 1_024, 1],
+    ['as many bins as there can be', 100, 655, 2],
+  ])('takes no more requests than it needs: %s', async (_, count, bytes, requests) => {
+    const names = Array.from({ length: count }, (_, index) => `bin-${index}`)
+    const full = defineBins(
+      Object.fromEntries(names.map((name) => [name, { schema: z.string(), browser: 'write' }])),
+    )
+    const { profile, clock, timers } = setUp()
+    const server = serveBins(full, { store: memoryStore(), clock })
+    const lengths: number[] = []
+    const fetch = fetchWith(profile.jar, async (request) => {
+      lengths.push((await request.clone().arrayBuffer()).byteLength)
+      return server.fetch(request)
+    })
+    const page = await profile.open(full, { clock, timer: timers.start, fetch })
+    const data = 'ä'.repeat((bytes - '{"json":"x"}'.length) / 2) + 'x'
+    for (const name of names) page.set(name, data)
+    expect((await page.sync()).accepted).toHaveLength(count)
+    // The first one makes the visitor.
+    expect(lengths).toHaveLength(1 + requests)
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(MAX_SYNC_BYTES)
+    const state = await server.open(requestWith(profile.jar))
+    for (const name of names) expect(state.get(name)).toBe(data)
   })
 })
 

@@ -10,6 +10,7 @@ import { type BinsRecord, createRecord, isLive } from '../../../src/core/sync/re
 import { edit, offer, type PendingOp, type Replica, recall, visible } from '../../../src/core/sync/replica.ts'
 import { type AnswerPart, fromCursor, toCursor, toWireRow, type WireOp } from '../../../src/core/sync/wire.ts'
 import { SECOND, START } from '../../support/clock.ts'
+import { coded, codedJson, decoded } from '../../support/wire.ts'
 
 /** How often each thing was done: it shows whether an edit was lost, or was applied twice. */
 type Counts = Readonly<Record<string, number>>
@@ -63,6 +64,32 @@ describe('the replicas of a record', () => {
   })
 })
 
+describe('offer', () => {
+  it('sends a text as base64url, and a deletion without one', () => {
+    const text = '{"json":"ä \\"< ?>"}'
+    const kept = { text, version: 2 }
+    const options = { at: START, strict: false, store: 'default' }
+    const one = edit(EMPTY, 'one', { ...options, kept })
+    const both = edit(one, 'two', { ...options, kept: undefined })
+    expect(offered(both).ops).toEqual([
+      { n: START, bin: 'one', base: null, text: coded(text), age: 0, sv: 2 },
+      { n: START + 1, bin: 'two', base: null, gone: true, age: 0, sv: 1 },
+    ])
+  })
+
+  it('takes as many edits as there is room for, and one however large', () => {
+    const names = Array.from({ length: 10 }, (_, index) => `bin-${index}`)
+    const full = names.reduce((replica, name) => edited(replica, name, '東'.repeat(1_000), START), EMPTY)
+    const lengthOf = (maxBytes: number) => {
+      const { ops } = offer(full, names, { now: START + SECOND, maxOps: 64, maxBytes })
+      expect(ops.length === 1 || Buffer.byteLength(JSON.stringify(ops)) <= maxBytes).toBe(true)
+      return ops.length
+    }
+    // 3,011 bytes of text are 4,015 in base64url.
+    expect([0, 8_300, 20_700, 41_500, 60_000].map(lengthOf)).toEqual([1, 2, 4, 10, 10])
+  })
+})
+
 describe('absorb', () => {
   it('keeps an edit of a bin that was never pulled, where the bin is gone', () => {
     const replica = edited(EMPTY, 'latest', 'mine', 5)
@@ -93,7 +120,7 @@ describe('absorb', () => {
       seen: 5,
       rev: 9,
       sv: 1,
-      data: { json: 'first' },
+      text: codedJson('first'),
     } as const
     const { replica: after } = absorb(second, answer([conflict]), RULES)
     expect(after.rows.get('latest')).toMatchObject({
@@ -111,7 +138,7 @@ describe('absorb', () => {
       seen: 0,
       rev: 9,
       sv: 1,
-      data: { json: 'theirs' },
+      text: codedJson('theirs'),
     } as const
     const { replica: after, outcomes } = absorb(replica, answer([conflict]), RULES)
     expect(outcomes).toEqual([{ bin: 'latest', outcome: 'rejected' }])
@@ -122,7 +149,7 @@ describe('absorb', () => {
   it('merges with a deletion of its own that the server has built on', () => {
     const pulled = absorb(
       EMPTY,
-      { ...answer([]), changes: [{ bin: 'one', rev: 3, sv: 1, data: { json: { a: 5 } } }] },
+      { ...answer([]), changes: [{ bin: 'one', rev: 3, sv: 1, text: codedJson({ a: 5 }) }] },
       RULES,
     )
     const deleted = offered(
@@ -136,7 +163,7 @@ describe('absorb', () => {
       seen: 5,
       rev: 9,
       sv: 1,
-      data: { json: { a: 3 } },
+      text: codedJson({ a: 3 }),
     } as const
     const { replica: after } = absorb(again, answer([conflict]), { ...RULES, sentCursor: 'epoch.9.mark' })
     expect(textIn(after, 'one')).toBe(encode({ a: 4 }))
@@ -151,12 +178,12 @@ describe('absorb', () => {
       seen: 0,
       rev: 9,
       sv: 1,
-      data: { json: { b: 1 } },
+      text: codedJson({ b: 1 }),
     } as const
     const merged = offered(absorb(replica, answer([conflict]), RULES).replica)
-    expect(merged.ops).toMatchObject([{ n: 6, base: 9, data: { json: { a: 1, b: 1 } } }])
+    expect(merged.ops).toMatchObject([{ n: 6, base: 9, text: codedJson({ b: 1, a: 1 }) }])
     // What was there has expired, and then the first request came once more.
-    const next = { ...conflict, n: 6, seen: 5, rev: 12, data: { json: { a: 1 } } }
+    const next = { ...conflict, n: 6, seen: 5, rev: 12, text: codedJson({ a: 1 }) }
     const { replica: after } = absorb(merged.replica, answer([next]), {
       ...RULES,
       sentCursor: 'epoch.9.mark',
@@ -169,13 +196,13 @@ describe('absorb', () => {
     const also = { client: 'elsewhere', n: 5 }
     const replica = offered(edited(EMPTY, 'one', { a: 1 }, 5)).replica
     const conflict = { n: 5, bin: 'one', state: 'conflict', seen: 0, sv: 1 } as const
-    const before = { ...conflict, rev: 9, data: { json: { b: 1 } } }
+    const before = { ...conflict, rev: 9, text: codedJson({ b: 1 }) }
     const merged = absorb(replica, answer([before]), RULES).replica
     const more = offered(edited(merged, 'one', { a: 1, b: 1, c: 1 }, 8))
     expect(more.ops).toMatchObject([{ n: 8, base: 9 }])
     expect(more.ops).not.toMatchObject([{ also }])
     // The other one has sent #5, made anew under a number of its own, and somebody has added to it.
-    const next = { ...conflict, n: 8, seen: 5, rev: 12, data: { json: { a: 1, b: 1, d: 1 } } }
+    const next = { ...conflict, n: 8, seen: 5, rev: 12, text: codedJson({ a: 1, b: 1, d: 1 }) }
     const { replica: after } = absorb(more.replica, answer([next]), { ...RULES, sentCursor: 'epoch.9.mark' })
     expect(textIn(after, 'one')).toBe(encode({ a: 1, b: 1, d: 1, c: 1 }))
   })
@@ -189,7 +216,7 @@ describe('absorb', () => {
       seen: 5,
       rev: 9,
       sv: 1,
-      data: { json: { a: 1 } },
+      text: codedJson({ a: 1 }),
     } as const
     const waiting = absorb(replica, answer([conflict]), { ...RULES, mayHear: () => true })
     expect(waiting.outcomes).toEqual([{ bin: 'one', outcome: 'elsewhere' }])
@@ -210,7 +237,7 @@ describe('absorb', () => {
         seen,
         rev: 9,
         sv: 1,
-        data: { json: { a: seen, b: 1 } },
+        text: codedJson({ a: seen, b: 1 }),
       } as const
       expect(textIn(absorb(replica, answer([conflict]), RULES).replica, 'one')).toBe(encode({ a: 300, b: 1 }))
     }
@@ -219,7 +246,7 @@ describe('absorb', () => {
 
   it('takes an answer for lost that another one has overtaken', () => {
     const { replica } = absorb(EMPTY, answer([]), RULES)
-    const change = { bin: 'latest', rev: 99, sv: 1, data: { json: 'late' } }
+    const change = { bin: 'latest', rev: 99, sv: 1, text: codedJson('late') }
     const late = { ...answer([]), cursor: 'epoch.99.mark', changes: [change] }
     expect(absorb(replica, late, RULES)).toEqual({ replica, outcomes: [] })
     expect(textIn(absorb(replica, late, { ...RULES, sentCursor: 'epoch.9.mark' }).replica, 'latest')).toBe(
@@ -524,8 +551,8 @@ function simulate(seed: number, { deletes = false, powerLoss = false, backup = f
   }
 }
 
-function toOp({ data, gone: _, sv, ...op }: WireOp): Op {
-  return { ...op, version: sv, ...(data === undefined ? {} : { text: JSON.stringify(data) }) }
+function toOp({ text, gone: _, sv, ...op }: WireOp): Op {
+  return { ...op, version: sv, ...(text === undefined ? {} : { text: decoded(text) }) }
 }
 
 function sumOfChanges(base: Counts = {}, mine: Counts = {}, theirs: Counts = {}): Counts | null {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type BinsRecord, createRecord } from '../../../src/core/sync/record.ts'
 import { fromCursor, isLater, toCursor, toWireRow } from '../../../src/core/sync/wire.ts'
 import { START } from '../../support/clock.ts'
+import { codedJson } from '../../support/wire.ts'
 
 const RECORD: BinsRecord = {
   ...createRecord({ epoch: 'epoch', mark: 'first', now: START }),
@@ -54,7 +55,7 @@ describe('toWireRow', () => {
   const row = { rev: 5, touched: 6, text: '{"json":1}', version: 2, at: START, expires: START + 1_000 }
 
   it('tells what is kept, and for how long', () => {
-    expect(toWireRow(row, true, START + 400)).toEqual({ rev: 5, sv: 2, data: { json: 1 }, ttl: 600 })
+    expect(toWireRow(row, true, START + 400)).toEqual({ rev: 5, sv: 2, text: codedJson(1), ttl: 600 })
   })
 
   it('tells no more of what is not live than that', () => {

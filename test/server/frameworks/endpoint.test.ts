@@ -12,6 +12,7 @@ import { faultyStore } from '../../../src/testing/faulty-store.ts'
 import { listen, quietApp, send } from '../../support/sites/express.ts'
 import { ORIGIN, openCookieJar } from '../../support/sites/http.ts'
 import { cookiesOf, openEvents, openSite, valueIn } from '../../support/sites/requests.ts'
+import { codedJson } from '../../support/wire.ts'
 
 const bins = defineBins({
   cart: { schema: z.array(z.string()), browser: 'write', default: [] },
@@ -172,7 +173,7 @@ describe('the sync endpoint', () => {
     })
 
     it('makes a visitor for them', async () => {
-      const op = { n: 1, bin: 'cart', base: null, data: { json: ['apple'] }, age: 0, sv: 1 }
+      const op = { n: 1, bin: 'cart', base: null, text: codedJson(['apple']), age: 0, sv: 1 }
       const body = { ...EMPTY, parts: [{ ...EMPTY.parts[0], ops: [op] }] }
       const headers = { origin: APP, 'sec-fetch-site': 'cross-site' }
       const response = await open.fetch(post(body, { headers }))
@@ -341,7 +342,7 @@ describe('toNodeHandler', () => {
 
     it('syncs, with the cookies that it sets', async () => {
       await serve(async (server) => {
-        const op = { n: 1, bin: 'cart', base: null, data: { json: ['apple'] }, age: 0, sv: 1 }
+        const op = { n: 1, bin: 'cart', base: null, text: codedJson(['apple']), age: 0, sv: 1 }
         const part = {
           owner: 'visitor',
           store: 'default',

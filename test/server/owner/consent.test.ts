@@ -5,6 +5,7 @@ import type { AnyRequest } from '../../../src/server/http/request-head.ts'
 import { serveBins } from '../../../src/server/server.ts'
 import { ORIGIN, requestWith, take } from '../../support/sites/http.ts'
 import { openSite, SECRETS, valueIn } from '../../support/sites/requests.ts'
+import { codedJson } from '../../support/wire.ts'
 
 const bins = defineBins({
   cart: { schema: z.array(z.string()), default: [] },
@@ -134,8 +135,8 @@ describe('bins that need consent', () => {
       }
       return parts[0].results[0].state
     }
-    expect(await sync('', 1, { data: { json: ['milk'] } })).toBe('denied')
-    expect(await sync('preferences', 2, { data: { json: ['milk'] } })).toBe('conflict')
+    expect(await sync('', 1, { text: codedJson(['milk']) })).toBe('denied')
+    expect(await sync('preferences', 2, { text: codedJson(['milk']) })).toBe('conflict')
     expect(await sync('', 3, { gone: true, base: null })).toBe('conflict')
   })
 

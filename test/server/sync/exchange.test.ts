@@ -10,6 +10,7 @@ import { faultyStore } from '../../../src/testing/faulty-store.ts'
 import { DAY, HOUR, MINUTE } from '../../support/clock.ts'
 import { type CookieJar, ORIGIN, take } from '../../support/sites/http.ts'
 import { cookiesOf, openSite, type Site, valueIn } from '../../support/sites/requests.ts'
+import { coded, codedJson } from '../../support/wire.ts'
 
 const strings = z.array(z.string())
 
@@ -36,9 +37,14 @@ function trap(): never {
 
 type Bins = typeof bins
 
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+/** For each character of base64url, the next one: it differs in the last bit. */
+const NEXT = ALPHABET.slice(1)
+
 /** An op as a client sends it. */
 function op(bin: string, data: unknown, changed: Partial<WireOp> = {}): WireOp {
-  const content = data === null ? { gone: true as const } : { data: { json: data } }
+  const content = data === null ? { gone: true as const } : { text: codedJson(data) }
   return { n: 1, bin, base: null, age: 0, sv: 1, ...content, ...changed }
 }
 
@@ -180,7 +186,7 @@ describe('an op', () => {
     const { part } = await sync([op('cart', ['apple']), op('profile', { name: 'Ada' }, { n: 2 })])
     const ttl = 30 * DAY
     expect(part.results).toEqual([
-      { n: 1, bin: 'cart', state: 'ok', seen: 1, rev: clock() + 1, sv: 1, data: { json: ['apple'] }, ttl },
+      { n: 1, bin: 'cart', state: 'ok', seen: 1, rev: clock() + 1, sv: 1, text: codedJson(['apple']), ttl },
       {
         n: 2,
         bin: 'profile',
@@ -188,7 +194,7 @@ describe('an op', () => {
         seen: 2,
         rev: clock() + 2,
         sv: 1,
-        data: { json: { name: 'Ada' } },
+        text: codedJson({ name: 'Ada' }),
         ttl,
       },
     ])
@@ -205,7 +211,7 @@ describe('an op', () => {
     await visit((state) => state.update('cart', (cart = []) => [...cart, 'pear']))
     for (const n of [5, 4]) {
       const { part } = await sync([op('cart', ['apple'], { n })])
-      expect(part.results).toMatchObject([{ n, state: 'dup', seen: 5, data: { json: ['apple', 'pear'] } }])
+      expect(part.results).toMatchObject([{ n, state: 'dup', seen: 5, text: codedJson(['apple', 'pear']) }])
     }
     expect(await visit((state) => state.get('cart'))).toEqual(['apple', 'pear'])
   })
@@ -230,7 +236,7 @@ describe('an op', () => {
     clock.advance(1_000)
     const { part } = await sync([op(bin, mine, { base: clock() - 10 * DAY, age })])
     const kept = state === 'ok' ? mine : theirs
-    expect(part.results).toMatchObject([{ state, seen: state === 'ok' ? 1 : 0, data: { json: kept } }])
+    expect(part.results).toMatchObject([{ state, seen: state === 'ok' ? 1 : 0, text: codedJson(kept) }])
     expect(await visit((page) => page.get(bin))).toEqual(kept)
   })
 
@@ -238,7 +244,7 @@ describe('an op', () => {
     const { sync, visit } = await openVisitor()
     await visit((page) => page.set('cart', ['theirs']))
     const { part } = await sync([op('cart', ['mine'], { base: null })])
-    expect(part.results).toMatchObject([{ state: 'conflict', data: { json: ['theirs'] } }])
+    expect(part.results).toMatchObject([{ state: 'conflict', text: codedJson(['theirs']) }])
   })
 
   it('of an update overwrites nothing, whatever the rule', async () => {
@@ -288,7 +294,7 @@ describe('an op', () => {
     for (const data of ['anything', null]) {
       const { part } = await sync([op('seen', data)])
       expect(part.results).toEqual([{ n: 1, bin: 'seen', state: 'denied', seen: 0 }])
-      expect(inspect(part, { depth: 9 })).not.toContain('precious')
+      expect(inspect(part, { depth: 9 })).not.toMatch(/precious|text:/)
     }
   })
 
@@ -304,7 +310,7 @@ describe('an op', () => {
         issues: [{ message: expect.any(String), path: ['1'] }],
       },
     ])
-    expect(inspect(part, { depth: 9 })).not.toContain('12345678')
+    expect(inspect(part, { depth: 9 })).not.toMatch(/12345678|text:/)
     expect(events.all).toEqual([])
   })
 
@@ -317,30 +323,45 @@ describe('an op', () => {
     ['a tree that is too deep', { json: JSON.parse(`${'['.repeat(40)}${']'.repeat(40)}`) }],
   ])('is refused if its data is %s', async (_, data) => {
     const { sync } = await openVisitor()
-    const { part } = await sync([{ ...op('cart', []), data }])
+    const { part } = await sync([{ ...op('cart', []), text: coded(JSON.stringify(data)) }])
     expect(part.results).toMatchObject([{ state: 'invalid', issues: [{ message: expect.any(String) }] }])
     expect(Object.prototype).not.toHaveProperty('admin')
   })
 
   it('is refused if it is nested so deeply that nothing can format it', async () => {
-    const { site, jar } = await openVisitor()
-    const nested = `${'['.repeat(60_000)}${']'.repeat(60_000)}`
-    const text = JSON.stringify({
-      v: 1,
-      client: 'client',
-      parts: [
-        {
-          owner: 'visitor',
-          store: 'default',
-          tag: valueIn(jar, 'bb.o'),
-          cursor: null,
-          ops: [op('cart', 'DATA')],
-        },
-      ],
-    }).replace('"DATA"', nested)
-    const { status, part } = await post(site, jar, text)
-    expect([status, part.results]).toMatchObject([200, [{ state: 'invalid' }]])
+    const { sync } = await openVisitor()
+    const nested = `{"json":${'['.repeat(8_000)}${']'.repeat(8_000)}}`
+    const { part } = await sync([{ ...op('cart', []), text: coded(nested) }])
+    expect(part.results).toMatchObject([{ state: 'invalid' }])
   })
+
+  it.each([
+    ['other characters', 'no base64url!'],
+    ['white space', ` ${codedJson(['a'])}`],
+    ['padding', `${codedJson(['a'])}=`],
+    ['the characters of base64', codedJson(['>>>???']).replaceAll('-', '+').replaceAll('_', '/')],
+    ['bits that no byte takes', codedJson(['a']).replace(/.$/, (last) => NEXT[ALPHABET.indexOf(last)] ?? '')],
+    ['bytes that are no UTF-8', Buffer.from('{"json":"\xff"}', 'latin1').toString('base64url')],
+    ['nothing', ''],
+  ])('is refused if its text has %s, and no other op with it', async (_, text) => {
+    const { sync, events } = await openVisitor()
+    const { status, part } = await sync([{ ...op('cart', []), text }, op('chosen', 'mine', { n: 2 })])
+    expect(status).toBe(200)
+    expect(part.results).toMatchObject([
+      { state: 'invalid', issues: [{ message: expect.any(String) }] },
+      { state: 'ok' },
+    ])
+    expect(events.all).toEqual([])
+  })
+
+  it.each(['{"json":["a", "b"]}', '{"json":["\\u0061"]}', '{"json":["a"],"meta":{"values":{},"v":1}}'])(
+    'is refused if its text is one that this program does not write: %s',
+    async (text) => {
+      const { sync } = await openVisitor()
+      const { part } = await sync([{ ...op('cart', []), text: coded(text) }])
+      expect(part.results).toMatchObject([{ state: 'invalid' }])
+    },
+  )
 
   it('is refused if the schema or the migration breaks on it, and no other op with it', async () => {
     const { sync, events, visit } = await openVisitor()
@@ -352,9 +373,16 @@ describe('an op', () => {
   })
 
   it('is refused if it alone, or with the others, is too large', async () => {
-    const { sync } = await openVisitor()
-    const large = await sync([op('cart', ['x'.repeat(16_400)])])
-    expect(large.part.results).toMatchObject([{ state: 'too-large' }])
+    const { sync, events } = await openVisitor()
+    const [most, more] = [16_384, 16_385].map((bytes) => 'x'.repeat(bytes - '{"json":""}'.length))
+    const ops = [op('tab', more), op('cart', ['x'.repeat(20_000)]), op('fast', most)]
+    const { part: larger } = await sync(ops, { store: 'default' })
+    expect(larger.results.map(({ state }) => state)).toEqual(['too-large', 'too-large', 'denied'])
+    // The schema of this one would break on it.
+    expect((await sync([op('trap', more)])).part.results).toMatchObject([{ state: 'too-large' }])
+    expect(events.all).toEqual([])
+    const { part: largest } = await sync([op('fast', most)], { store: 'fast' })
+    expect(largest.results.map(({ state }) => state)).toEqual(['ok'])
     const text = 'x'.repeat(16_000)
     const { part } = await sync([
       op('cart', [text], { n: 1 }),
@@ -370,7 +398,7 @@ describe('an op', () => {
     const { sync, visit } = await openVisitor()
     const { part } = await sync([op('moved', 'old', { sv: 1 }), op('cart', ['new'], { n: 2, sv: 2 })])
     expect(part.results).toMatchObject([
-      { state: 'ok', sv: 2, data: { json: 'migrated old' } },
+      { state: 'ok', sv: 2, text: codedJson('migrated old') },
       { state: 'outdated' },
     ])
     expect(await visit((page) => [page.get('moved'), page.has('cart')])).toEqual(['migrated old', false])
@@ -407,8 +435,8 @@ describe('a pull', () => {
     const { part } = await sync([])
     expect(part).toMatchObject({ store: 'default', reset: true, results: [] })
     expect(part.changes).toEqual([
-      { bin: 'cart', rev: clock() + 1, sv: 1, data: { json: ['apple'] }, ttl: 30 * DAY },
-      { bin: 'plan', rev: clock() + 2, sv: 1, data: { json: 'gold' }, ttl: 30 * DAY },
+      { bin: 'cart', rev: clock() + 1, sv: 1, text: codedJson(['apple']), ttl: 30 * DAY },
+      { bin: 'plan', rev: clock() + 2, sv: 1, text: codedJson('gold'), ttl: 30 * DAY },
     ])
     const fast = await sync([], { store: 'fast' })
     expect(fast.part.changes).toMatchObject([{ bin: 'fast' }])
@@ -445,7 +473,7 @@ describe('a pull', () => {
     expect(part).not.toHaveProperty('reset')
     expect(part.changes).toMatchObject([
       { bin: 'cart', gone: true },
-      { bin: 'plan', data: { json: 'gold' } },
+      { bin: 'plan', text: codedJson('gold') },
     ])
     expect((await sync([], { cursor: part.cursor })).part.changes).toEqual([])
   })

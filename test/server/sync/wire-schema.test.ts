@@ -1,8 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseSyncRequest } from '../../../src/server/sync/wire-schema.ts'
+import { codedJson } from '../../support/wire.ts'
 
-const OP = { n: 1, bin: 'cart', base: null, data: { json: 1 }, age: 0, sv: 1 }
+const OP = { n: 1, bin: 'cart', base: null, text: codedJson(1), age: 0, sv: 1 }
 const PART = { owner: 'visitor', store: 'default', tag: null, cursor: null, ops: [OP] }
 const REQUEST = { v: 1, client: 'client', parts: [PART] }
 
@@ -12,9 +13,10 @@ const withPart = (changed: object) => ({ ...REQUEST, parts: [{ ...PART, ...chang
 describe('parseSyncRequest', () => {
   it.each<[string, unknown]>([
     ['an op', REQUEST],
-    ['a deletion', withOp({ data: undefined, gone: true })],
+    ['a deletion', withOp({ text: undefined, gone: true })],
     ['an op with all there is', withOp({ strict: true, base: 5, age: 1.5 })],
-    ['an op whose data is null', withOp({ data: null })],
+    ['a text that only its own op has to answer for', withOp({ text: 'no base64url!' })],
+    ['a text of nothing', withOp({ text: '' })],
     ['a name of any kind', withOp({ bin: '__proto__' })],
     ['two stores', { ...REQUEST, parts: [PART, { ...PART, store: 'fast' }] }],
     ['64 ops', withPart({ ops: Array.from({ length: 64 }, () => OP) })],
@@ -55,9 +57,11 @@ describe('parseSyncRequest', () => {
     ['an age below 0', withOp({ age: -1 })],
     ['no name', withOp({ bin: '' })],
     ['a long name', withOp({ bin: 'x'.repeat(65) })],
-    ['data and a deletion', withOp({ gone: true })],
-    ['neither data nor a deletion', withOp({ data: undefined })],
-    ['a deletion that is none', withOp({ data: undefined, gone: false })],
+    ['a text that is none', withOp({ text: null })],
+    ['data in place of a text', withOp({ text: undefined, data: { json: 1 } })],
+    ['a text and a deletion', withOp({ gone: true })],
+    ['neither a text nor a deletion', withOp({ text: undefined })],
+    ['a deletion that is none', withOp({ text: undefined, gone: false })],
     ['an update that is none', withOp({ strict: false })],
     ['a client of other characters', { ...REQUEST, client: 'a b' }],
     ['a long client', { ...REQUEST, client: 'x'.repeat(65) }],

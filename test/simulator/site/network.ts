@@ -1,3 +1,4 @@
+import { decodedJson } from '../../support/wire.ts'
 import type { CookieJar } from '../browser/jar.ts'
 import type { Life } from '../world/life.ts'
 import type { World } from '../world/world.ts'
@@ -150,11 +151,11 @@ interface OpText {
   n: number
   bin: string
   base: number | null
-  data?: { json: unknown }
+  text?: string
 }
 
-function formatOp({ n, bin, base, data }: OpText): string {
-  return `#${n % 1e9} ${bin} on ${base === null ? 'nothing known' : base % 1e9} = ${JSON.stringify(data?.json ?? null)}`
+function formatOp({ n, bin, base, text }: OpText): string {
+  return `#${n % 1e9} ${bin} on ${base === null ? 'nothing known' : base % 1e9} = ${JSON.stringify(decodedJson(text) ?? null)}`
 }
 
 function resultsIn(text: string): string {
@@ -166,7 +167,7 @@ function resultsIn(text: string): string {
     const said = parts.map(({ results, changes, reset, erased }) =>
       [
         ...results.map((result) => `#${result.n % 1e9} ${result.bin} ${result.state}`),
-        ...changes.map(({ bin, data }) => `${bin} is ${JSON.stringify(data?.json ?? null)}`),
+        ...changes.map(({ bin, text }) => `${bin} is ${JSON.stringify(decodedJson(text) ?? null)}`),
         ...(reset ? ['reset'] : []),
         ...(erased === undefined ? [] : ['erased']),
       ].join('; '),
@@ -181,5 +182,5 @@ interface ResultText {
   n: number
   bin: string
   state: string
-  data?: { json: unknown }
+  text?: string
 }
