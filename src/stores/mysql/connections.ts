@@ -1,5 +1,10 @@
 import { BinsError } from '../../core/error.ts'
-import { type Connection, openConnections, type UseConnection } from '../sql/connections.ts'
+import {
+  type Connection,
+  openConnections,
+  SpoiledConnection,
+  type UseConnection,
+} from '../sql/connections.ts'
 import { setUp } from '../sql/set-up.ts'
 import { type MysqlStatement, type MysqlStatements, writeTable } from './statements.ts'
 
@@ -48,6 +53,9 @@ const COLLISIONS: readonly unknown[] = [1213, 1020]
 
 /** ER_NO_SUCH_TABLE */
 const NO_TABLE = 1146
+
+/** ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, of somebody who has not ended it. A server that is read-only has other numbers. */
+const READ_ONLY_TRANSACTION = 1792
 
 /** Uses a pool for a table, once that is there. */
 export function openMysql(
@@ -145,19 +153,15 @@ const IN_TRANSACTION = 1
 /** SERVER_STATUS_AUTOCOMMIT */
 const AUTOCOMMIT = 2
 
-/** The connection is ended then, and what was written goes with it. */
-function uncommitted(): BinsError {
-  return new BinsError(
-    'STORE_FAILED',
-    'mysqlStore: somebody has put a connection back into the pool in a transaction, or without autocommit; nothing was written.',
-  )
-}
-
 function toClient(connection: MysqlConnection): MysqlClient {
   async function run({ sql, isPrepared }: MysqlStatement, values: MysqlValue[]): Promise<unknown> {
     const query: MysqlQuery = { sql, values, rowsAsArray: false, typeCast: true }
-    const [result] = await (isPrepared ? connection.execute(query) : connection.query(query))
-    return result
+    try {
+      const [result] = await (isPrepared ? connection.execute(query) : connection.query(query))
+      return result
+    } catch (error) {
+      throw errnoOf(error) === READ_ONLY_TRANSACTION ? new SpoiledConnection(error) : error
+    }
   }
 
   return {
@@ -166,7 +170,7 @@ function toClient(connection: MysqlConnection): MysqlClient {
     async change(statement, values) {
       // What any other statement answers.
       const { affectedRows, serverStatus } = (await run(statement, values)) as Changed
-      if (serverStatus & IN_TRANSACTION || !(serverStatus & AUTOCOMMIT)) throw uncommitted()
+      if (serverStatus & IN_TRANSACTION || !(serverStatus & AUTOCOMMIT)) throw new SpoiledConnection()
       return affectedRows
     },
   }

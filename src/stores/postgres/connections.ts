@@ -1,4 +1,4 @@
-import { type Connection, openConnections } from '../sql/connections.ts'
+import { type Connection, openConnections, SpoiledConnection } from '../sql/connections.ts'
 import { setUp } from '../sql/set-up.ts'
 import type { PostgresStatement, PostgresStatements } from './statements.ts'
 
@@ -18,7 +18,7 @@ export interface PostgresClient {
   query(query: PostgresQuery): Promise<PostgresResult>
   on(event: 'error', listener: (error: Error) => void): unknown
   off(event: 'error', listener: (error: Error) => void): unknown
-  /** `'T'` or `'E'` in a transaction. Older ones do not have it. */
+  /** `'T'` or `'E'` in a transaction, as of the last answer. pg has it from 8.21 on. */
   getTransactionStatus?(): string | null
 }
 
@@ -41,6 +41,15 @@ export type RunStatement = (statement: PostgresStatement, values: unknown[]) => 
 
 /** serialization_failure and deadlock_detected (https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html). */
 const COLLISIONS: readonly unknown[] = ['40001', '40P01']
+
+/**
+ * in_failed_sql_transaction, of a transaction that somebody has left, and invalid_sql_statement_name, after `DISCARD ALL`
+ * or `DEALLOCATE`: the client still believes that the statement is prepared.
+ */
+const SPOILED: readonly unknown[] = ['25P02', '26000']
+
+/** read_only_sql_transaction, and outside of any where the server is read-only. */
+const READ_ONLY = '25006'
 
 /** undefined_table */
 const NO_TABLE = '42P01'
@@ -66,11 +75,11 @@ export function openPostgres(
       table,
       sql,
       async find() {
-        const { rows } = await client.query({ ...statements.find, values: [table] })
+        const { rows } = await query(client, { ...statements.find, values: [table] })
         // The statement has this one column.
         return (rows[0] as { comment: string } | undefined)?.comment
       },
-      create: () => client.query(statements.createTable),
+      create: () => query(client, statements.createTable),
     })
     isReady = true
   }
@@ -79,7 +88,7 @@ export function openPostgres(
     try {
       return await use(async (client) => {
         if (!isReady) await prepare(client)
-        return client.query({ ...statement, values })
+        return query(client, { ...statement, values })
       })
     } catch (error) {
       // Somebody has dropped it: the next call looks again.
@@ -98,12 +107,6 @@ function acquire(pool: PostgresPool): Promise<Connection<PostgresClient>> {
         reject(error)
         return
       }
-      // Somebody has not ended it, and what is written there may be rolled back.
-      if (['T', 'E'].includes(client.getTransactionStatus?.() ?? '')) {
-        release(true)
-        resolve(acquire(pool))
-        return
-      }
       client.on('error', ignore)
       resolve({
         client,
@@ -115,6 +118,28 @@ function acquire(pool: PostgresPool): Promise<Connection<PostgresClient>> {
       })
     })
   })
+}
+
+/**
+ * Runs a statement that is a transaction by itself.
+ *
+ * @throws {@link SpoiledConnection} if it was part of one that somebody else has left open. Only the answer tells: before
+ * it, the client does not know what became of statements that others have not waited for.
+ */
+async function query(client: PostgresClient, statement: PostgresQuery): Promise<PostgresResult> {
+  try {
+    const result = await client.query(statement)
+    if (isInTransaction(client)) throw new SpoiledConnection()
+    return result
+  } catch (error) {
+    const code = codeOf(error)
+    const isSpoiled = SPOILED.includes(code) || (code === READ_ONLY && isInTransaction(client))
+    throw isSpoiled ? new SpoiledConnection(error) : error
+  }
+}
+
+function isInTransaction(client: PostgresClient): boolean {
+  return ['T', 'E'].includes(client.getTransactionStatus?.() ?? '')
 }
 
 function codeOf(error: unknown): unknown {

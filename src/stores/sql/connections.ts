@@ -10,6 +10,20 @@ export interface Connection<Client> {
   destroy(): void
 }
 
+/**
+ * Says that a statement ran in what somebody else has left on its connection: nothing of it stays once that is ended, and
+ * another connection may do better.
+ */
+export class SpoiledConnection extends BinsError {
+  constructor(cause?: unknown) {
+    super(
+      'STORE_FAILED',
+      'The pool lends connections that somebody has put back in a transaction, without autocommit or without their prepared statements. Nothing was written. Commit, roll back or reset before connections are released.',
+      { cause },
+    )
+  }
+}
+
 /** How to use a pool. */
 export interface ConnectionsOptions<Client> {
   /** Takes a connection out of the pool, as soon as there is one. */
@@ -31,7 +45,10 @@ export type UseConnection<Client> = <Result>(run: (client: Client) => Promise<Re
 /** How often a statement is run again: somebody else got further each time. */
 const MAX_COLLISIONS = 20
 
-/** Makes what runs statements on the connections of a pool, not for ever, and past collisions. */
+/** How often a call takes another connection: a pool that has none but spoiled ones would make them for ever. */
+const MAX_SPOILED = 20
+
+/** Makes what runs statements on the connections of a pool, not for ever, and past collisions and spoiled connections. */
 export function openConnections<Client>(options: ConnectionsOptions<Client>): UseConnection<Client> {
   const { acquire, isCollision, timeoutMs } = options
 
@@ -58,21 +75,25 @@ export function openConnections<Client>(options: ConnectionsOptions<Client>): Us
       }, timeoutMs)
 
       async function work() {
-        const taken = await acquire()
-        // Those who waited while the database was away do not fall on it all at once when it is back.
-        if (isLate) {
-          taken.release()
-          throw timedOut(timeoutMs)
-        }
-        connection = taken
-        try {
-          const result = await repeat(() => run(taken.client))
-          if (!isLate) taken.release()
-          return result
-        } catch (error) {
-          // It may be the connection that failed, and then nobody else should get it.
-          if (!isLate) taken.destroy()
-          throw error
+        for (let spoiled = 0; ; spoiled += 1) {
+          const taken = await acquire()
+          // Those who waited while the database was away do not fall on it all at once when it is back.
+          if (isLate) {
+            taken.release()
+            throw timedOut(timeoutMs)
+          }
+          connection = taken
+          try {
+            const result = await repeat(() => run(taken.client))
+            if (!isLate) taken.release()
+            return result
+          } catch (error) {
+            if (isLate) throw error
+            // It may be the connection that failed, and then nobody else should get it.
+            connection = undefined
+            taken.destroy()
+            if (!(error instanceof SpoiledConnection) || spoiled === MAX_SPOILED) throw error
+          }
         }
       }
 

@@ -56,20 +56,80 @@ if (program) {
   }
 
   describe('postgresStore of a pool', () => {
-    it('writes in no transaction that somebody else has left open', async () => {
-      const own = new Pool({ connectionString: postgres.url, max: 1 })
-      const store = postgresStore(own, { table: 'left' })
-      await store.read('key', { now: NOW })
-      for (const [index, begin] of ['BEGIN', 'BEGIN; SELECT 1 / 0'].entries()) {
+    const left = ['BEGIN', 'BEGIN READ ONLY', 'BEGIN; SELECT 1 / 0']
+
+    it.each(left)('writes in no transaction that somebody else has left open by %s', (begin) =>
+      withPool({ max: 1 }, async (own) => {
+        const store = postgresStore(own, { table: 'left' })
+        await store.delete('key')
         const client = await own.connect()
         await client.query(begin).catch(() => {})
         client.release()
-        expect(await store.write(`key ${index}`, entry, 0, NOW)).toBe(true)
+        expect(await store.write('key', entry, 0, NOW)).toBe(true)
         await own.query('ROLLBACK')
-        expect(await store.read(`key ${index}`, { now: NOW })).toEqual(entry)
-      }
-      await own.end()
-    })
+        expect(await store.read('key', { now: NOW })).toEqual(entry)
+      }),
+    )
+
+    it.each(left)(
+      'writes in no transaction of which the client that is released does not know yet: %s',
+      (begin) =>
+        withPool({ max: 1 }, async (own) => {
+          const store = postgresStore(own, { table: 'left' })
+          await store.delete('key')
+          const client = await own.connect()
+          // It waits for the client.
+          const written = store.write('key', entry, 0, NOW)
+          if (begin.includes('1 / 0')) {
+            // The callback runs at the error, before the server says in which state it leaves the connection.
+            client.query(begin, () => client.release())
+          } else {
+            client.query(begin)
+            client.release()
+          }
+          expect(await written).toBe(true)
+          await own.query('ROLLBACK')
+          expect(await store.read('key', { now: NOW })).toEqual(entry)
+        }),
+    )
+
+    it('lets a transaction end that somebody commits without waiting', () =>
+      withPool({ max: 1 }, async (own) => {
+        const store = postgresStore(own, { table: 'left' })
+        await own.query('CREATE TABLE theirs (id int)')
+        const client = await own.connect()
+        await client.query('BEGIN')
+        const ended = Promise.all([client.query('INSERT INTO theirs VALUES (1)'), client.query('COMMIT')])
+        client.release()
+        expect(await store.read('nothing', { now: NOW })).toBeUndefined()
+        await ended
+        expect((await own.query('SELECT id FROM theirs')).rows).toEqual([{ id: 1 }])
+      }))
+
+    it.each(['DISCARD ALL', 'DEALLOCATE ALL'])('goes on after somebody has sent %s', (discard) =>
+      withPool({ max: 1 }, async (own) => {
+        const store = postgresStore(own, { table: 'left' })
+        await store.read('key', { now: NOW })
+        await own.query(discard)
+        expect(await store.read('nothing', { now: NOW })).toBeUndefined()
+      }),
+    )
+
+    it('rejects where the pool has nothing but connections in a transaction', () =>
+      withPool({}, async (own) => {
+        let [connections, destroyed] = [0, 0]
+        own.on('connect', (client) => {
+          connections += 1
+          client.query('BEGIN')
+        })
+        own.on('release', (error) => {
+          if (error) destroyed += 1
+        })
+        const store = postgresStore(own, { table: 'left' })
+        const refused = { code: 'STORE_FAILED', message: expect.stringMatching(/in a transaction/) }
+        await expect(store.write('key', entry, 0, NOW)).rejects.toMatchObject(refused)
+        expect([connections, destroyed]).toEqual([21, 21])
+      }))
   })
 
   describe('postgresStore of a server that fails', () => {
@@ -123,6 +183,24 @@ if (program) {
           .poll(() => store.read('key', { now: NOW }).then(() => 'answered', String))
           .toBe('answered')
         expect(await store.scan?.(undefined, 100)).toEqual({ entries: [] })
+      })
+      await proxy.stop()
+    })
+
+    it('rejects in time when there is no other connection in place of one in a transaction', async () => {
+      const proxy = await startProxy(Number(new URL(postgres.url).port))
+      const connectionString = Object.assign(new URL(postgres.url), { port: proxy.port }).href
+      await withPool({ connectionString, max: 1, connectionTimeoutMillis: 1_000 }, async (own) => {
+        const store = postgresStore(own, { table: 'left', timeoutMs: 300 })
+        await store.delete('key')
+        own.once('remove', proxy.block)
+        await own.query('BEGIN')
+        await expect(store.write('key', entry, 0, NOW)).rejects.toMatchObject({ code: 'STORE_TIMEOUT' })
+        proxy.unblock()
+        await expect
+          .poll(() => store.read('key', { now: NOW }).then(() => 'answered', String))
+          .toBe('answered')
+        expect(await store.read('key', { now: NOW })).toBeUndefined()
       })
       await proxy.stop()
     })
