@@ -21,34 +21,36 @@ const TABLE = 'rows'
 export function deviceRows({ name, deadlineMs }: DeviceRowsOptions): Rows {
   let opening: Promise<IDBDatabase> | undefined
 
+  /** Opens the database once for all transactions, until that connection fails. */
   function open(): Promise<IDBDatabase> {
-    opening ??= openDatabase(name).then((database) => {
-      const forget = () => {
-        opening = undefined
-      }
+    if (opening) return opening
+    const own = openDatabase(name).then((database) => {
       // iOS closes databases of pages in the background (idb-keyval#165); a deletion elsewhere must not wait for us.
-      database.onclose = forget
-      database.onversionchange = () => {
-        database.close()
-        forget()
-      }
+      database.onclose = () => drop(own)
+      database.onversionchange = () => drop(own)
       return database
     })
-    opening.catch(() => {
-      opening = undefined
-    })
-    return opening
+    own.catch(() => drop(own))
+    opening = own
+    return own
+  }
+
+  /** Lets go of a connection: transactions on it end by themselves, and the next one opens another connection. */
+  function drop(connection: Promise<IDBDatabase>): void {
+    if (opening === connection) opening = undefined
+    connection.then((database) => database.close()).catch(() => {})
   }
 
   /** Works in a transaction on the table, or not at all: what comes too late must not be kept behind the caller's back. */
   function onTable<Result>(
+    connection: Promise<IDBDatabase>,
     mode: IDBTransactionMode,
     work: (table: IDBObjectStore) => Promise<Result>,
   ): Promise<Result> {
     let isLate = false
     let transaction: IDBTransaction | undefined
     const begin = async () => {
-      const database = await open()
+      const database = await connection
       if (isLate) throw new Error('IndexedDB has opened too late.')
       transaction = database.transaction(TABLE, mode)
       return work(transaction.objectStore(TABLE))
@@ -57,70 +59,77 @@ export function deviceRows({ name, deadlineMs }: DeviceRowsOptions): Rows {
       isLate = true
       transaction?.abort()
     }
-    return withDeadline(begin(), { ms: deadlineMs, cancel })
+    const working = begin()
+    // What was asked for before something failed would be stored without the rest.
+    working.catch(() => transaction?.abort()).catch(() => {})
+    return withDeadline(working, { ms: deadlineMs, cancel })
   }
 
-  /** Tries again once with a new connection: the old one may have been closed under us. */
-  async function attempt<Result>(work: () => Promise<Result>): Promise<Result> {
+  /**
+   * Tries again once with a new connection: WebKit drops connections with an `UnknownError`, others with an `AbortError` or
+   * an `InvalidStateError`, and no list of names is complete.
+   */
+  async function attempt<Result>(
+    mode: IDBTransactionMode,
+    work: (table: IDBObjectStore) => Promise<Result>,
+  ): Promise<Result> {
+    const connection = open()
     try {
-      return await work()
+      return await onTable(connection, mode, work)
     } catch (error) {
-      if (!isClosed(error)) throw error
-      opening = undefined
-      return work()
+      // A hang would only hang once more.
+      if (error instanceof DeadlineError) throw error
+      drop(connection)
+      return onTable(open(), mode, work)
     }
   }
 
   return {
-    load: (prefix) =>
-      attempt(() =>
-        onTable('readonly', async (table) => {
-          const range = rangeOf(prefix)
-          const [keys, values] = await Promise.all([
-            promisifyRequest(table.getAllKeys(range)),
-            promisifyRequest(table.getAll(range)),
-          ])
-          return toMap(keys, values)
-        }),
-      ),
+    load: (prefix) => attempt('readonly', (table) => readAll(table, prefix)),
 
-    change: (prefix, step) =>
-      attempt(() =>
-        onTable('readwrite', async (table) => {
-          const range = rangeOf(prefix)
-          // Success is the transaction's `complete`: a full disk aborts it after every request has succeeded.
-          const kept = promisifyRequest(table.transaction)
-          kept.catch(() => {})
-          const [keys, values] = await Promise.all([
-            promisifyRequest(table.getAllKeys(range)),
-            promisifyRequest(table.getAll(range)),
-          ])
-          const rows = toMap(keys, values)
-          for (const [key, value] of step(new Map(rows))) {
-            if (value === undefined) {
-              rows.delete(key)
-              table.delete(key)
-            } else {
-              rows.set(key, value)
-              table.put(value, key)
-            }
-          }
-          // Not all browsers have it; without it the transaction ends a little later by itself.
-          table.transaction.commit?.()
-          await kept
+    async change(prefix, step) {
+      let refusal: { readonly cause: unknown } | undefined
+      const after = await attempt('readwrite', async (table) => {
+        refusal = undefined
+        // Success is the transaction's `complete`: a full disk aborts it after every request has succeeded.
+        const kept = promisifyRequest(table.transaction)
+        // A request's error bubbles to here before the transaction has it; `abort` follows.
+        table.transaction.onerror = null
+        kept.catch(() => {})
+        const rows = await readAll(table, prefix)
+        let changes: ReturnType<typeof step>
+        try {
+          changes = step(new Map(rows))
+        } catch (cause) {
+          refusal = { cause }
           return rows
-        }),
-      ),
+        }
+        for (const [key, value] of changes) {
+          if (value === undefined) {
+            rows.delete(key)
+            table.delete(key)
+          } else {
+            rows.set(key, value)
+            table.put(value, key)
+          }
+        }
+        // Not all browsers have it; without it the transaction ends a little later by itself.
+        table.transaction.commit?.()
+        await kept
+        return rows
+      })
+      // What the caller's step throws is nothing of IndexedDB's.
+      if (refusal) throw refusal.cause
+      return after
+    },
 
     close() {
-      const closing = opening
-      opening = undefined
-      closing?.then((database) => database.close()).catch(() => {})
+      if (opening) drop(opening)
     },
   }
 }
 
-function openDatabase(name: string): Promise<IDBDatabase> {
+async function openDatabase(name: string): Promise<IDBDatabase> {
   const request = indexedDB.open(name, 1)
   request.onupgradeneeded = () => request.result.createObjectStore(TABLE)
   return promisifyRequest(request)
@@ -131,13 +140,17 @@ function rangeOf(prefix: string): IDBKeyRange | undefined {
   return prefix === '' ? undefined : IDBKeyRange.bound(prefix, `${prefix.slice(0, -1)}0`, false, true)
 }
 
-function toMap(keys: readonly IDBValidKey[], values: readonly unknown[]): Map<string, unknown> {
+async function readAll(table: IDBObjectStore, prefix: string): Promise<Map<string, unknown>> {
+  const range = rangeOf(prefix)
+  const [keys, values] = await Promise.all([
+    promisifyRequest(table.getAllKeys(range)),
+    promisifyRequest(table.getAll(range)),
+  ])
   return new Map(keys.map((key, index) => [String(key), values[index]]))
 }
 
-function isClosed(error: unknown): boolean {
-  return error instanceof DOMException && error.name === 'InvalidStateError'
-}
+/** IndexedDB hangs. */
+class DeadlineError extends Error {}
 
 /** In how many steps a deadline passes: a page that was stopped for as long hears what has come meanwhile between two. */
 const STEPS = 5
@@ -156,7 +169,7 @@ function withDeadline<Result>(
       }
       try {
         cancel()
-        reject(new Error(`IndexedDB did not answer within ${ms} ms.`))
+        reject(new DeadlineError(`IndexedDB did not answer within ${ms} ms.`))
       } catch {
         // It is being committed, which nothing can stop.
       }

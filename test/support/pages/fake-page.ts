@@ -16,7 +16,6 @@ export function fakePage(parts: Partial<Page> = {}): Page {
       startSession: () => 'session',
     },
     texts: undefined,
-    memoryId: () => 'm.page',
     fetch: () => Promise.reject(new TypeError('Failed to fetch')),
     EventSource: undefined,
     clock: () => 1,
