@@ -76,7 +76,7 @@ export function openPage(
   return {
     cookies: openPageCookies(definitions, { clock, onEvent }),
     texts: localTexts(),
-    fetch: fetch ?? ((...request) => globalThis.fetch(...request)),
+    fetch: fetch ?? fetchOwn,
     EventSource: browser.EventSource,
     clock,
     random,
@@ -91,11 +91,29 @@ export function openPage(
 
 /** What an old browser lacks, or a page that is not secure. */
 const browser: Partial<
-  Pick<typeof globalThis, 'document' | 'navigator' | 'BroadcastChannel' | 'EventSource'>
+  Pick<
+    typeof globalThis,
+    'document' | 'navigator' | 'location' | 'origin' | 'BroadcastChannel' | 'EventSource'
+  >
 > & {
   readonly cookieStore?: EventTarget
   readonly navigation?: EventTarget
 } = globalThis
+
+/** Sends a request; a path is one of the page's own server, whatever its `<base>` says. */
+const fetchOwn: typeof globalThis.fetch = async (input, init) =>
+  globalThis.fetch(typeof input === 'string' ? toOwnUrl(input) : input, init)
+
+/**
+ * The whole address of a path of the page's own server. `<base>` may name another host, to which no edit must go; and frames of
+ * `srcdoc` and `blob:` have an origin, but no address that a path could be added to.
+ */
+export function toOwnUrl(path: string): string {
+  const { origin, location } = browser
+  // A sandboxed frame has an origin that is called null; its address is as good as ever.
+  const base = origin === undefined || origin === 'null' ? location?.href : origin
+  return base === undefined || !path.startsWith('/') ? path : new URL(path, base).href
+}
 
 export function startTimer(run: () => void, ms: number): () => void {
   const timer = setTimeout(run, ms)

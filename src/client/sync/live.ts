@@ -1,5 +1,5 @@
 import { PROTOCOL } from '../../core/sync/wire.ts'
-import type { Page } from '../page/page.ts'
+import { type Page, toOwnUrl } from '../page/page.ts'
 import { isRecord } from './endpoint.ts'
 
 /** What keeps a page up to date while its user sees it. */
@@ -138,7 +138,7 @@ export function openLive({ page, path, tag, known, pull }: LiveOptions): Live {
 
   function stream(signal: AbortSignal): Promise<End> {
     return new Promise((resolve) => {
-      const source = new (page.EventSource as typeof EventSource)(url)
+      const source = new (page.EventSource as typeof EventSource)(toOwnUrl(url))
       let isHeard = false
       const stopWaiting = page.timer(() => finish({ isHeard }), HELLO_MS)
       const stopLiving = page.timer(() => finish({ isHeard }), STREAM_MS)
