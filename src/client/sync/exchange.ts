@@ -14,10 +14,9 @@ export interface Exchange {
   /**
    * Exchanges until nothing is left to be sent.
    *
-   * @param mustPull Whether to ask for changes even if there is nothing to be sent.
    * @throws Refusal; the edits stay.
    */
-  run(mustPull: boolean): Promise<SyncResult>
+  run(options: RunOptions): Promise<void>
   /**
    * Becomes the replica of the visitor that the cookies speak of: any response may have made one. Tells whether it is
    * the replica of the present owner: a user's stays that user's.
@@ -25,6 +24,14 @@ export interface Exchange {
   followOwner(): Promise<boolean>
   /** Sends what one last request of a page can take, while the page goes away. */
   leave(): void
+}
+
+/** How to exchange. */
+export interface RunOptions {
+  /** Whether to ask for changes even if there is nothing to be sent. */
+  readonly mustPull: boolean
+  /** Told what became of the edits of a bin. */
+  readonly note: (bin: string, outcome: keyof SyncResult) => void
 }
 
 /** Circumstances of {@link openExchange}. */
@@ -71,8 +78,7 @@ export function openExchange({
   /** Numbers of the ops that were sent when the page was left last. */
   let leftWith = ''
 
-  async function run(mustPull: boolean): Promise<SyncResult> {
-    const result: SyncResult = { accepted: [], merged: [], superseded: [], rejected: [] }
+  async function run({ mustPull, note }: RunOptions): Promise<void> {
     let mints = 0
     let strangers = 0
     let maxOps = MAX_OPS
@@ -83,9 +89,9 @@ export function openExchange({
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       await replica.flush()
       if (clearance.isPending) await sendClear()
-      if (!(await followOwner())) return result
+      if (!(await followOwner())) return
       const offered = await replica.offer({ maxOps, maxBytes: MAX_OPS_BYTES })
-      if (offered.ops.size === 0 && (replica.tag === '' || (round === 0 && !mustPull))) return result
+      if (offered.ops.size === 0 && (replica.tag === '' || (round === 0 && !mustPull))) return
       const reply = await endpoint.send('sync', toRequest(offered))
       // The visitor was cleared, or another one took its place, while the answer was on its way.
       if (replica.tag !== offered.tag || isCleared(offered.tag)) continue
@@ -106,15 +112,19 @@ export function openExchange({
         if (mints > 1 && page.cookies.visitorTag() === null) throw new Refusal('cookies-blocked')
         continue
       }
-      const outcomes = await absorbAll(answer, offered, result)
+      const outcomes = await absorbAll(answer, offered, note)
       if (outcomes.has('outdated')) throw new Refusal('outdated')
-      if (replica.pending().count === 0 || outcomes.has('elsewhere')) return result
+      if (replica.pending().count === 0 || outcomes.has('elsewhere')) return
     }
     throw new Refusal('unavailable')
   }
 
   /** Takes in an answer, part by part. */
-  async function absorbAll(answer: SyncAnswer, offered: Offer, result: SyncResult): Promise<Set<Outcome>> {
+  async function absorbAll(
+    answer: SyncAnswer,
+    offered: Offer,
+    note: RunOptions['note'],
+  ): Promise<Set<Outcome>> {
     const outcomes = new Set<Outcome>()
     const erased = answer.parts.find((part) => part.erased !== undefined)?.erased
     if (erased !== undefined) {
@@ -124,7 +134,7 @@ export function openExchange({
     for (const part of answer.parts) {
       for (const { bin, outcome } of await replica.absorb(part, offered)) {
         outcomes.add(outcome)
-        if (outcome !== 'outdated' && outcome !== 'elsewhere') note(result, bin, outcome)
+        if (outcome !== 'outdated' && outcome !== 'elsewhere') note(bin, outcome)
         if (outcome === 'rejected') report(onEvent, { type: 'rejected', bin })
       }
     }
@@ -208,8 +218,4 @@ export function openExchange({
       leftWith = numbers
     },
   }
-}
-
-function note(result: SyncResult, bin: string, outcome: keyof SyncResult): void {
-  if (!result[outcome].includes(bin)) result[outcome].push(bin)
 }

@@ -55,11 +55,13 @@ export function openSync(options: SyncOptions): Sync {
   const { page, replica, clearance, onEvent, onStatus } = options
   const { clock, random, timer } = page
   const exchange = openExchange(options)
+  /** What became of edits, for each call that waits to be told. */
+  const results = new Set<SyncResult>()
   let phase: Sync['phase'] = 'idle'
   let problem: SyncProblem | undefined
   let lastSyncedAt: number | undefined
   let failures = 0
-  let running: Promise<SyncResult> | undefined
+  let running: Promise<void> | undefined
   let isWanted = false
   let isDue = false
   let isClosed = false
@@ -79,19 +81,23 @@ export function openSync(options: SyncOptions): Sync {
   }
 
   /** Of several tabs, one at a time sends what all of them have edited. */
-  async function exchangeAlone(mustPull: boolean): Promise<SyncResult> {
+  async function exchangeAlone(mustPull: boolean): Promise<void> {
     const patience = new AbortController()
     const stop = timer(() => patience.abort(), LOCK_MS)
     letOthersIn = () => patience.abort()
     try {
-      return await page.lock('sync', () => exchange.run(mustPull), patience.signal)
+      await page.lock('sync', () => exchange.run({ mustPull, note }), patience.signal)
     } finally {
       stop()
     }
   }
 
+  function note(bin: string, outcome: keyof SyncResult): void {
+    for (const result of results) if (!result[outcome].includes(bin)) result[outcome].push(bin)
+  }
+
   /** One exchange at a time; whoever asks meanwhile gets one more, with what was edited since. */
-  function run(mustPull: boolean): Promise<SyncResult> {
+  function run(mustPull: boolean): Promise<void> {
     if (running) {
       isWanted = true
       return running
@@ -107,7 +113,7 @@ export function openSync(options: SyncOptions): Sync {
     return running
   }
 
-  function succeeded(result: SyncResult): SyncResult {
+  function succeeded(): void {
     failures = 0
     lastSyncedAt = clock()
     problem = undefined
@@ -116,7 +122,6 @@ export function openSync(options: SyncOptions): Sync {
     // What is left waits for the tab that made it.
     else if (replica.pending().count > 0) schedule(PATIENCE_MS)
     isWanted = false
-    return result
   }
 
   function failed(cause: unknown): never {
@@ -145,10 +150,17 @@ export function openSync(options: SyncOptions): Sync {
     await running?.catch(() => {})
   }
 
-  /** After the exchange that is running, one with what was edited since. */
+  /** After the exchange that is running, one with what was edited since; tells what became of edits in both. */
   async function now(): Promise<SyncResult> {
-    await quiet()
-    return run(true)
+    const result: SyncResult = { accepted: [], merged: [], superseded: [], rejected: [] }
+    results.add(result)
+    try {
+      await quiet()
+      await run(true)
+      return result
+    } finally {
+      results.delete(result)
+    }
   }
 
   return {

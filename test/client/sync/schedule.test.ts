@@ -1,5 +1,9 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
+import * as z from 'zod/mini'
+import { defineBins } from '../../../src/core/definition/define-bins.ts'
+import { serveBins } from '../../../src/server/server.ts'
+import { memoryStore } from '../../../src/stores/memory.ts'
 import { DAY, MINUTE, SECOND } from '../../support/clock.ts'
 import { idle, offline, openGate, portal, refusing, settled, setUp } from '../../support/pages/page-sync.ts'
 
@@ -29,7 +33,7 @@ describe('a sync without a server', () => {
     expect(page.status().problem).toBeUndefined()
   })
 
-  it('tells how long the oldest edit has been waiting, and when the last exchange succeeded', async () => {
+  it('tells since when the oldest edit has been waiting, and when the last exchange succeeded', async () => {
     const { openPage, network, server, clock } = setUp()
     network.answer = offline
     const page = await openPage()
@@ -37,10 +41,11 @@ describe('a sync without a server', () => {
     clock.advance(MINUTE)
     page.set('other', 'second')
     clock.advance(SECOND)
-    expect(page.status()).toMatchObject({ pending: 2, oldestPendingMs: 61_000, lastSyncedAt: undefined })
+    const pendingSince = clock() - 61_000
+    expect(page.status()).toMatchObject({ pending: 2, pendingSince, lastSyncedAt: undefined })
     network.answer = server.fetch
     await page.sync()
-    expect(page.status()).toMatchObject({ pending: 0, oldestPendingMs: 0, lastSyncedAt: clock() })
+    expect(page.status()).toMatchObject({ pending: 0, pendingSince: undefined, lastSyncedAt: clock() })
   })
 
   it('waits twice as long after each failure, up to a minute, with full jitter', async () => {
@@ -163,5 +168,74 @@ describe('a sync without a server', () => {
     expect(page.status()).toMatchObject({ phase: 'paused', problem: 'cookies-blocked', pending: 1 })
     expect(page.get('note')).toBe('text')
     expect(delays()).toEqual([])
+  })
+})
+
+describe('sync()', () => {
+  /** A page whose exchange waits for its answer, and a server that refuses notes of more than three letters. */
+  async function setUpRunning() {
+    const site = setUp()
+    const strict = serveBins(
+      defineBins({
+        note: { schema: z.string().check(z.maxLength(3)), browser: 'write' },
+        other: { schema: z.string(), browser: 'write' },
+      }),
+      { store: memoryStore(), clock: site.clock },
+    )
+    site.network.answer = strict.fetch
+    const page = await site.openPage()
+    page.set('other', 'first')
+    await page.sync()
+    const answered = openGate<void>()
+    const asked = openGate<void>()
+    let requests = 0
+    site.network.answer = async (request) => {
+      const response = await strict.fetch(request)
+      requests += 1
+      asked.resolve()
+      if (requests === 1) await answered.promise
+      return response
+    }
+    return { ...site, page, answered, asked }
+  }
+
+  it('tells what became of edits that an exchange had taken along which was running', async () => {
+    const { page, timers, answered, asked } = await setUpRunning()
+    page.set('note', 'too long')
+    timers.waiting.find(({ ms }) => ms === 50)?.fire()
+    await asked.promise
+    page.set('other', 'meanwhile')
+    const syncing = page.sync()
+    answered.resolve()
+    expect(await syncing).toEqual({ accepted: ['other'], merged: [], superseded: [], rejected: ['note'] })
+    expect(await page.sync()).toEqual({ accepted: [], merged: [], superseded: [], rejected: [] })
+  })
+
+  it('tells it to each of several that wait', async () => {
+    const { page, answered, asked } = await setUpRunning()
+    page.set('note', 'too long')
+    const first = page.sync()
+    await asked.promise
+    const others = [page.sync(), page.sync()]
+    answered.resolve()
+    for (const result of [first, ...others]) expect(await result).toMatchObject({ rejected: ['note'] })
+  })
+
+  it('tells of edits that were made before it was called, also where the exchange that was running failed', async () => {
+    const { page, timers, answered, asked, network } = await setUpRunning()
+    const { answer } = network
+    let isFirst = true
+    network.answer = async (request) => {
+      const response = await answer(request)
+      if (!isFirst) return response
+      isFirst = false
+      return offline(request)
+    }
+    page.set('note', 'too long')
+    timers.waiting.find(({ ms }) => ms === 50)?.fire()
+    await asked.promise
+    const syncing = page.sync()
+    answered.resolve()
+    expect(await syncing).toMatchObject({ rejected: ['note'] })
   })
 })
