@@ -37,8 +37,8 @@ export interface Status {
   readonly phase: 'idle' | 'syncing' | 'waiting' | 'paused'
   /** Number of edits that the server has not answered for. */
   readonly pending: number
-  /** How long the oldest of them has been waiting, in ms. */
-  readonly oldestPendingMs: number
+  /** Since when the oldest of them waits, in ms since the Unix epoch; `undefined` if none does. */
+  readonly pendingSince: number | undefined
   /** Where device bins and the copies of server bins are kept; `memory`: only as long as the page lives. */
   readonly storage: {
     readonly kind: 'indexeddb' | 'localstorage' | 'memory' | 'none'
@@ -96,7 +96,7 @@ export interface ClientBins<D extends Definitions = Definitions> extends Bins<D>
    * @throws TypeError What `fetch` throws; with `headerTransport` also for another server's address, and for redirects.
    */
   fetch(path: string, init?: RequestInit): Promise<Response>
-  /** Where the sync stands. */
+  /** Where the sync stands: the same object until something changes. */
   status(): Status
   /** Calls a listener after each change of {@link ClientBins.status}. Returns what ends that. */
   watch(listener: (status: Status) => void): () => void

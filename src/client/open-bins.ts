@@ -11,6 +11,7 @@ export type ClientOptions = BinsOptions & PageOptions
  * Opens the bins of this browser's visitor.
  *
  * @returns As soon as this device's own storage has answered; never waits for the network, unless told to.
+ * @throws TypeError In a worker without `transport`: a worker cannot see cookies, and would edit for nobody.
  */
 export async function openBins<D extends Definitions>(
   definitions: D,
@@ -21,6 +22,11 @@ export async function openBins<D extends Definitions>(
     transport === undefined || typeof transport === 'function',
     'transport',
     'pass headerTransport() of breadbin/header',
+  )
+  check(
+    transport !== undefined || (globalThis as Partial<typeof globalThis>).document !== undefined,
+    'openBins',
+    'there is no document here, and so no cookies: open the bins in a page, and send a worker what it needs; or pass transport: headerTransport()',
   )
   const page = openPage(definitions, options, onEvent)
   return openPageBins(transport ? await transport(page, definitions, onEvent) : page, definitions, options)

@@ -24,6 +24,9 @@ export async function openPageBins<D extends Definitions>(
   const watchers = new Set<(status: Status) => void>()
   const tabs = openTabs(page, reread)
   let isClosed = false
+  let lastStatus = NOTHING_LOCAL
+  /** What the watchers were told last. */
+  let toldStatus = lastStatus
   let granted: ReadonlySet<string> | undefined
   const consent = openConsent(() => granted)
   /** Opened as the last part: until then, nothing is known but cookies. */
@@ -78,13 +81,18 @@ export async function openPageBins<D extends Definitions>(
   function tell(): void {
     if (watchers.size === 0) return
     const present = status()
+    if (present === toldStatus) return
+    toldStatus = present
     for (const listener of watchers) callListener(() => listener(present))
   }
 
   function status(): Status {
     const known = local?.status() ?? NOTHING_LOCAL
     const problem = known.problem ?? (cookies.unkept.length > 0 ? 'not-kept' : undefined)
-    return { ...known, problem }
+    const present = { ...known, problem }
+    // Frameworks that compare what they get would render for ever.
+    if (JSON.stringify(present) !== JSON.stringify(lastStatus)) lastStatus = present
+    return lastStatus
   }
 
   function writable(name: string): Definition {
@@ -260,6 +268,7 @@ export async function openPageBins<D extends Definitions>(
     fetch: page.fetch,
     status,
     watch(listener) {
+      if (watchers.size === 0) toldStatus = status()
       watchers.add(listener)
       return () => {
         watchers.delete(listener)
@@ -281,7 +290,7 @@ export async function openPageBins<D extends Definitions>(
 const NOTHING_LOCAL: Status = {
   phase: 'idle',
   pending: 0,
-  oldestPendingMs: 0,
+  pendingSince: undefined,
   storage: { kind: 'none' },
   lastSyncedAt: undefined,
   problem: undefined,

@@ -2,6 +2,8 @@
 import { describe, expect, it, vi } from 'vitest'
 import * as z from 'zod/mini'
 import type { Status } from '../../src/client/client-bins.ts'
+import { headerTransport } from '../../src/client/header/header-transport.ts'
+import { openBins } from '../../src/client/open-bins.ts'
 import { defineBins } from '../../src/core/definition/define-bins.ts'
 import { serveBins } from '../../src/server/server.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
@@ -36,16 +38,64 @@ describe('openBins', () => {
     expect(names()).toEqual(['theme', 'note', 'draft'])
   })
 
+  it('opens nothing in a worker, which sees no cookies, unless it does without them', async () => {
+    const sees: unknown[] = []
+    const fetch = async () => {
+      sees.push('a request')
+      return new Response()
+    }
+    // There is no document outside of a profile's pages.
+    expect(typeof document).toBe('undefined')
+    await expect(openBins(bins, { fetch })).rejects.toThrow(
+      new TypeError(
+        'openBins: there is no document here, and so no cookies: open the bins in a page, and send a worker what it needs; ' +
+          'or pass transport: headerTransport().',
+      ),
+    )
+    expect(sees).toEqual([])
+    const page = await openBins(bins, {
+      fetch,
+      transport: headerTransport({ origin: 'https://api.example' }),
+    })
+    page.set('theme', 'dark')
+    expect(page.get('theme')).toBe('dark')
+    await page.close()
+  })
+
   it('says where bins are kept, and why', async () => {
     const page = await setUp().open()
     expect(page.status()).toEqual({
       phase: 'idle',
       pending: 0,
-      oldestPendingMs: 0,
+      pendingSince: undefined,
       storage: { kind: 'memory', reason: expect.stringContaining('indexedDB') },
       lastSyncedAt: undefined,
       problem: undefined,
     })
+  })
+
+  it('gives the same status until something changes, so that frameworks which compare it come to rest', async () => {
+    const page = await setUp().open()
+    const first = page.status()
+    expect(page.status()).toBe(first)
+    const seen: Status[] = []
+    page.watch((status) => seen.push(status))
+    page.set('note', 'text')
+    const edited = page.status()
+    expect(edited).not.toBe(first)
+    expect([page.status(), seen.at(-1)]).toEqual([edited, edited])
+    expect(page.status()).toBe(edited)
+    expect(seen.at(-1)).toBe(edited)
+    // It says no more of a newer edit.
+    page.set('note', 'more')
+    expect(page.status()).toBe(edited)
+    // Watchers hear of changes alone.
+    expect(seen).toEqual([edited])
+    await page.sync()
+    expect(page.status()).not.toBe(edited)
+    expect(page.status()).toBe(page.status())
+    expect(new Set(seen).size).toBe(seen.length)
+    expect(seen.at(-1)).toBe(page.status())
   })
 
   it('tells watchers of each change of the status, until they end that', async () => {

@@ -8,17 +8,17 @@ import { ROOT } from '../support/run.ts'
 /** Most bytes of a script file, in brotli; docs/decisions/002-bytes.md says why not less. */
 const SCRIPTS = {
   // Everything, superjson, js-cookie and idb-keyval included.
-  'breadbin.min.js': 24_550,
-  'breadbin.header.min.js': 25_200,
+  'breadbin.min.js': 24_750,
+  'breadbin.header.min.js': 25_370,
   // For pages that use cookies alone.
-  'breadbin.cookie.min.js': 11_700,
+  'breadbin.cookie.min.js': 11_850,
 }
 
 /** Everything, for those who bundle it: with all of superjson, which our script files have in part. */
-const MAX_BUNDLED_BYTES = 26_400
+const MAX_BUNDLED_BYTES = 26_700
 
 /** The same with transport by a header. */
-const MAX_HEADER_BYTES = 27_050
+const MAX_HEADER_BYTES = 27_250
 
 /** Words that only code for servers has; pages read a header of ours that has one of them in its name. */
 const SERVER_WORDS = ['createHmac', 'node:', 'Set-Cookie', 'set-cookie', 'ZodError', '_zod']

@@ -57,7 +57,7 @@ export interface ClientReplica {
   /** Takes in a part of an answer to an offer; nothing, if it was the offer of another owner. */
   absorb(part: AnswerPart, offered: Offer): Promise<Array<{ bin: string; outcome: Outcome }>>
   /** Number of edits that are not answered for, and how long the oldest has been waiting, in ms. */
-  pending(): { count: number; oldestMs: number }
+  pending(): { count: number; since: number | undefined }
   /** Whether the last edit of a bin is not answered for. */
   isPending(definition: Definition): boolean
   /** The last edit of a bin that the server refused. */
@@ -282,7 +282,7 @@ export async function openReplica(options: ReplicaOptions): Promise<ClientReplic
         : { tag: storedTag, client, ops: groupByStore(ops, definitions), cursors }
     },
 
-    pending: () => pendingOf(queue.shown, sendable(queue.shown), clock()),
+    pending: () => pendingOf(queue.shown, sendable(queue.shown)),
 
     isPending: ({ name }) => queue.shown.rows.get(name)?.op !== undefined,
 

@@ -128,11 +128,11 @@ export function openSides({ page, visitor, user, onEdit }: SidesOptions): Sides 
 
     status() {
       const syncs = all().map(({ sync }) => sync)
-      const oldest = all().map(({ replica }) => replica.pending().oldestMs)
+      const since = all().flatMap(({ replica }) => replica.pending().since ?? [])
       return {
         phase: PHASES.find((phase) => syncs.some((sync) => sync.phase === phase)) ?? 'idle',
         pending: pendingCount(),
-        oldestPendingMs: Math.max(...oldest),
+        pendingSince: since.length > 0 ? Math.min(...since) : undefined,
         lastSyncedAt: visitor.sync.lastSyncedAt,
         problem: syncs.find(({ problem }) => problem)?.problem,
       }

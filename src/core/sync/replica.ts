@@ -232,10 +232,9 @@ export function recall(replica: Replica, bin: string, left: PendingOp): Replica 
 export function pendingOf(
   { rows }: Replica,
   bins: Iterable<string>,
-  now: number,
-): { count: number; oldestMs: number } {
+): { count: number; since: number | undefined } {
   const times = [...bins].flatMap((bin) => rows.get(bin)?.op?.at ?? [])
-  return { count: times.length, oldestMs: times.length === 0 ? 0 : Math.max(0, now - Math.min(...times)) }
+  return { count: times.length, since: times.length === 0 ? undefined : Math.min(...times) }
 }
 
 function toWireOp(bin: string, { n, kept, at, from, strict, also }: PendingOp, now: number): WireOp {

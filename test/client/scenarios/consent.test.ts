@@ -1,5 +1,7 @@
 // @vitest-environment node
-import { describe, expect, it } from 'vitest'
+import 'fake-indexeddb/auto'
+import { IDBFactory } from 'fake-indexeddb'
+import { beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import type { ClientBins } from '../../../src/client/client-bins.ts'
 import type { ClientOptions } from '../../../src/client/open-bins.ts'
@@ -16,6 +18,11 @@ const bins = defineBins({
   note: { schema: z.string(), browser: 'write', default: '', consent: 'preferences' },
   campaign: { schema: z.string(), storage: 'cookie', default: '', consent: 'marketing' },
   cart: { schema: z.string(), storage: 'cookie', default: '' },
+})
+
+// Each browser has a database of its own.
+beforeEach(() => {
+  globalThis.indexedDB = new IDBFactory()
 })
 
 /** A browser on a site that hears of consent by a cookie. */

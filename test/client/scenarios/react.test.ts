@@ -5,7 +5,7 @@ import * as z from 'zod/mini'
 import type { ClientBins } from '../../../src/client/client-bins.ts'
 import { openBins } from '../../../src/client/open-bins.ts'
 import { defineBins } from '../../../src/core/definition/define-bins.ts'
-import { openTimers } from '../../support/clock.ts'
+import { openClock, openTimers } from '../../support/clock.ts'
 
 const Cart = z._default(z.object({ items: z.array(z.string()) }), { items: [] })
 
@@ -31,7 +31,7 @@ beforeEach(async () => {
   Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true })
   document.body.innerHTML = '<main></main>'
   root = createRoot(document.querySelector('main') ?? document.body)
-  state = await openBins(bins, { fetch: offline, timer: openTimers().start })
+  state = await openBins(bins, { fetch: offline, clock: openClock(), timer: openTimers().start })
   renders = 0
 })
 
@@ -81,5 +81,21 @@ describe.each(PLACES)("React's useSyncExternalStore on a %s bin", (name) => {
     const before = renders
     await act(() => state.set(name, { items: ['milk'] }))
     expect(renders).toBe(before)
+  })
+})
+
+describe("React's useSyncExternalStore on the status", () => {
+  it('renders once for each change of it, and comes to rest', async () => {
+    function Pending() {
+      const { pending } = useSyncExternalStore(state.watch, state.status)
+      renders += 1
+      return String(pending)
+    }
+    await act(() => root.render(createElement(Pending)))
+    expect([document.body.textContent, renders]).toEqual(['0', 1])
+    await act(() => state.set('server', { items: ['tea'] }))
+    expect([document.body.textContent, renders]).toEqual(['1', 2])
+    await act(() => state.set('server', { items: ['milk'] }))
+    expect([document.body.textContent, renders]).toEqual(['1', 2])
   })
 })
