@@ -62,7 +62,8 @@ async function startMysqlServer(programs: Programs): Promise<Mysql> {
   const account = unprivileged('mysql')
   const folder = makeFolder(account)
   const at = (name: string) => join(folder.path, name)
-  const options = ['--no-defaults', ...OPTIONS, `--datadir=${at('data')}`]
+  // A MariaDB that starts deletes what others have in its folder for temporary tables.
+  const options = ['--no-defaults', ...OPTIONS, `--datadir=${at('data')}`, `--tmpdir=${folder.path}`]
   const { status, stdout, stderr } = spawnSync(
     programs.installer,
     [...options, ...programs.installerOptions],
