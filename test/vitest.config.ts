@@ -13,6 +13,7 @@ export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
     reporters: ['default', closingLine()],
+    globalSetup: 'test/support/compile-cache.ts',
     setupFiles: 'test/support/no-tokens.ts',
     // Machines may be shared, and have two cores: no test waits for as long, but for what it looks at.
     testTimeout: 30_000,
