@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { closingLine } from './support/closing-line.ts'
+import { FileOrder } from './support/file-order.ts'
 import { isLong } from './support/long.ts'
 
 /** Folders of tests that need nothing but Node. */
@@ -15,6 +16,9 @@ export default defineConfig({
     reporters: ['default', closingLine()],
     globalSetup: 'test/support/compile-cache.ts',
     setupFiles: 'test/support/no-tokens.ts',
+    // The simulator is one of them for most of a run.
+    maxWorkers: 2,
+    sequence: { sequencer: FileOrder },
     // Machines may be shared, and have two cores: no test waits for as long, but for what it looks at.
     testTimeout: 30_000,
     hookTimeout: 60_000,
@@ -36,9 +40,6 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['test/e2e/**/*.test.ts'],
-          // A browser takes both cores: one at a time, and after all others.
-          fileParallelism: false,
-          sequence: { groupOrder: 1 },
           testTimeout: isLong ? 1_200_000 : 120_000,
           hookTimeout: 120_000,
           // The next try of a sync that has failed is among what pages do by themselves.

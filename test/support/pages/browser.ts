@@ -71,6 +71,8 @@ const CHROMIUM_FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // Each profile would come with a process for a page that no test opens.
+  '--disable-features=SpareRendererForSitePerProcess',
 ]
 
 function chromiumOptions({ folder, isPrivate, blocksCookies }: Settings): LaunchOptions {
